@@ -1,0 +1,45 @@
+# Each target sets up what it needs first: `make ask` and `make test` work in a fresh clone.
+PYTHON ?= python3
+BASE := .venv/base
+DEV := .venv/dev
+Q ?= how long is data retained?
+
+export HF_HUB_OFFLINE := 1
+export ANONYMIZED_TELEMETRY := False
+
+.PHONY: ask test check heldout speed train clean
+
+ask: $(BASE)/.installed  ## answer a question: make ask Q="who gets my data?"
+	@$(BASE)/bin/policyqa ask "$(Q)"
+
+test: $(DEV)/.installed  ## run the tests
+	$(DEV)/bin/python -m pytest $(ARGS)
+
+check: $(DEV)/.installed  ## lint and type-check
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/ruff format --check .
+	$(DEV)/bin/mypy
+
+heldout: $(DEV)/.installed  ## measure on questions with known evidence: make heldout DATA=DIR
+	$(DEV)/bin/python -m eval.heldout --data "$(DATA)"
+
+speed: $(DEV)/.installed  ## compare with the obvious pipeline, in one run
+	$(DEV)/bin/python -m eval.speed
+
+train: $(DEV)/.installed  ## train the reader: make train DATA=DIR
+	$(DEV)/bin/python -m qa.reader.train --data "$(DATA)" --home .venv/train-home
+
+$(BASE)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(BASE)
+	$(BASE)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BASE)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(DEV)/.installed: requirements-dev.lock pyproject.toml
+	$(PYTHON) -m venv $(DEV)
+	$(DEV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	$(DEV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+clean:  ## remove the environments
+	rm -rf .venv

@@ -1,0 +1,1 @@
+"""Is it right, and how fast: gold questions, published benchmarks, metrics and reports."""

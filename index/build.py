@@ -1,0 +1,329 @@
+"""sync(paths) → what was added, changed, unchanged, removed, failed.
+
+A policy is written whole or not at all: its vectors first, then one catalog commit; deleting goes
+the other way round. What is left over from a killed process is swept by the next sync.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from index.catalog import IndexedPassage, Source, Version
+from index.encode import Vectors
+from index.errors import DocumentError, UnknownPolicyError
+from index.home import Home
+from index.names import find_names, slug
+from index.parse import PARSERS, read_text
+from index.passages import encoded, readable, split
+from index.types import Passage, Policy
+
+CORPUS = Path(__file__).parent / "corpus"
+_BUNDLED, _WRITING = "bundled", "writing"
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much is done, and how much there is to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that could not become a policy, and why."""
+
+    path: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """What a sync did: policy ids, files that failed, files of formats that are not read."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    failed: tuple[Failure, ...] = ()
+    skipped: tuple[str, ...] = ()
+
+
+def sync(home: Home, paths: Sequence[Path], *, progress: Progress | None = None) -> SyncReport:
+    """Bring the index up to date with files and folders.
+
+    Only what vanished under one of the given paths is removed; a path that is missing or holds
+    nothing readable removes nothing. One bad file never stops the others.
+    """
+    home.check()
+    with home.locked():
+        home.record()
+        _recover(home)
+        run = _Sync(home)
+        files = [file for path in paths for file in run.files(path.expanduser().absolute())]
+        for number, (file, root) in enumerate(files):
+            if progress:
+                progress(file.name, number, len(files))
+            try:
+                run.take(file, root)
+            except DocumentError as error:
+                run.fail(file, error)
+        run.drop_vanished(files)
+        _finish(home)
+        if progress and files:
+            progress("done", len(files), len(files))
+    return run.report()
+
+
+def roots(home: Home) -> list[Path]:
+    """Return the files and folders that were given to ``sync`` and still hold policies."""
+    return sorted({Path(source.root) for source in home.catalog.sources()})
+
+
+def ensure_bundled(home: Home, *, wanted: bool = True, progress: Progress | None = None) -> None:
+    """Index the bundled policies into a home that has never decided about them."""
+    if home.catalog.meta(_BUNDLED) is not None:
+        return
+    if wanted:
+        sync(home, [CORPUS], progress=progress)
+    home.catalog.set_meta(_BUNDLED, "yes" if wanted else "no")
+
+
+def rebuild(home: Home, *, progress: Progress | None = None) -> tuple[str, ...]:
+    """Make all passages and vectors again from the catalog's texts, with the configured encoder."""
+    with home.locked():
+        policies = home.catalog.policies()
+        vectors = home.vectors_for_rebuild()
+        versions = []
+        for number, policy in enumerate(policies):
+            if progress:
+                progress(policy.id, number, len(policies))
+            version, passages, matrix = _encode(home, policy, {}, {})
+            vectors.put(policy.id, passages, matrix)
+            versions.append(version)
+        home.catalog.replace_all(versions, home.facts())
+        vectors.drop_others()
+    return tuple(policy.id for policy in policies)
+
+
+def remove(home: Home, policy: str) -> None:
+    """Delete a policy: its text, passages and vectors. Raises UnknownPolicyError."""
+    if policy not in home.catalog.policy_ids():
+        raise UnknownPolicyError(
+            f"there is no policy {policy!r}", hint="see what is indexed: policyqa policies"
+        )
+    with home.locked():
+        _begin(home)
+        _remove(home, policy)
+        _finish(home)
+
+
+def bundled_passages() -> list[str]:
+    """Return the encoded text of every passage of the bundled policies."""
+    from index.encode import load_encoder
+
+    encoder = load_encoder("default")
+    texts = []
+    for file in sorted(CORPUS.glob("*.txt")):
+        text = read_text(file, file.read_bytes())
+        _, passages = split(file.stem, text, window=encoder.window, count=encoder.count)
+        texts += [encoded(passage.context, passage.text) for passage in passages]
+    return texts
+
+
+class _Sync:
+    """One run of sync: what the catalog holds, kept up to date, and the report being written."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.sources = {source.path: source for source in home.catalog.sources()}
+        self.ids = {hash_: id_ for id_, hash_ in home.catalog.hashes().items()}
+        self.outcome: dict[str, list[str]] = {
+            name: [] for name in ("added", "changed", "unchanged", "removed", "skipped")
+        }
+        self.failed: list[Failure] = []
+
+    def fail(self, path: Path, error: DocumentError) -> None:
+        """Note a file or folder that could not be read."""
+        self.failed.append(Failure(str(path), error.message, error.hint))
+
+    def report(self) -> SyncReport:
+        """Return what happened so far."""
+        lists = {name: tuple(dict.fromkeys(ids)) for name, ids in self.outcome.items()}
+        return SyncReport(failed=tuple(self.failed), **lists)
+
+    def files(self, path: Path) -> Iterator[tuple[Path, str]]:
+        """Yield the files to read under a path, each with the root it was found under."""
+        if path.is_file():
+            yield path, str(path)
+            return
+        if not path.is_dir():
+            self.fail(path, DocumentError("there is no such file or folder", hint="check the path"))
+            return
+        visible = [
+            file
+            for file in sorted(path.rglob("*"))
+            if file.is_file() and not _is_hidden(file.relative_to(path))
+        ]
+        readable_files = [file for file in visible if file.suffix.lower() in PARSERS]
+        self.outcome["skipped"] += [str(file) for file in visible if file not in readable_files]
+        yield from ((file, str(path)) for file in readable_files)
+        if not readable_files:
+            self.fail(
+                path,
+                DocumentError(
+                    "the folder holds no file that can be read",
+                    hint=f"supported formats: {', '.join(PARSERS)}",
+                ),
+            )
+
+    def take(self, file: Path, root: str) -> None:
+        """Bring one file into the index. Raises DocumentError and changes nothing if it is bad."""
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            raise DocumentError(
+                f"the file cannot be read: {error.strerror}", hint="check its permissions"
+            ) from error
+        digest = sha256(content).hexdigest()
+        known, same = self.sources.get(str(file)), self.ids.get(digest)
+        if same:
+            if not known or known.policy != same:
+                self._attach(Source(str(file), root, same))
+            self.outcome["unchanged"].append(same)
+            return
+        text = read_text(file, content)
+        if known and self._is_last(known):
+            id_, outcome = known.policy, "changed"
+        else:
+            id_, outcome = _free_id(slug(file.stem), set(self.ids.values())), "added"
+        self._write(_policy(id_, file, text, digest), root)
+        self.outcome[outcome].append(id_)
+
+    def drop_vanished(self, files: Sequence[tuple[Path, str]]) -> None:
+        """Forget the sources that are gone from a root that still holds something."""
+        seen, roots = {str(file) for file, _ in files}, {root for _, root in files}
+        for source in list(self.sources.values()):
+            inside = any(Path(source.path).is_relative_to(root) for root in roots)
+            if inside and source.path not in seen and not Path(source.path).exists():
+                self._detach(source)
+
+    def _attach(self, source: Source) -> None:
+        old = self.sources.get(source.path)
+        if old:
+            self._detach(old)
+        self.home.catalog.attach(source)
+        self.sources[source.path] = source
+
+    def _detach(self, source: Source) -> None:
+        if self._is_last(source):
+            _begin(self.home)
+            _remove(self.home, source.policy)
+            self.ids = {hash_: id_ for hash_, id_ in self.ids.items() if id_ != source.policy}
+            self.outcome["removed"].append(source.policy)
+        else:
+            self.home.catalog.detach(source.path)
+        del self.sources[source.path]
+
+    def _is_last(self, source: Source) -> bool:
+        return not any(
+            other.policy == source.policy and other.path != source.path
+            for other in self.sources.values()
+        )
+
+    def _write(self, policy: Policy, root: str) -> None:
+        """Encode what is new in a policy and commit its version; then delete vectors it left."""
+        home, path = self.home, policy.sources[0]
+        before = home.stored_sentences(policy.id)
+        version, fresh, matrix = _encode(home, policy, before, {path: root})
+        passages = [indexed.passage for indexed in version.passages]
+        _begin(home)
+        home.vectors.put(policy.id, fresh, matrix)
+        home.vectors.move(policy.id, [passage for passage in passages if passage.id in before])
+        home.catalog.put(version)
+        home.vectors.delete(sorted(before.keys() - {passage.id for passage in passages}))
+        self.ids = {hash_: id_ for hash_, id_ in self.ids.items() if id_ != policy.id}
+        self.ids[policy.sha256] = policy.id
+        self.sources[path] = Source(path, root, policy.id)
+
+
+def _policy(id_: str, file: Path, text: str, digest: str) -> Policy:
+    names = find_names(file.stem, text)
+    return Policy(
+        id=id_,
+        title=names.title,
+        names=names.names,
+        domains=names.domains,
+        text=text,
+        sha256=digest,
+        updated=names.updated,
+        sources=(str(file),),
+    )
+
+
+def _encode(
+    home: Home, policy: Policy, known: Mapping[str, Vectors], roots: Mapping[str, str]
+) -> tuple[Version, list[Passage], Vectors]:
+    """Return a policy's version, the passages that are not known yet, and their vectors.
+
+    ``known`` holds the sentence vectors of passages by id; those are not encoded again.
+    """
+    encoder = home.encoder
+    sections, passages = split(policy.id, policy.text, window=encoder.window, count=encoder.count)
+    words = {passage.id: encoded(passage.context, passage.text) for passage in passages}
+    fresh = [passage for passage in passages if passage.id not in known]
+    texts = {words[passage.id]: 0 for passage in fresh}
+    texts |= {text: 0 for passage in fresh for text in _sentences(policy.text, passage)}
+    rows = {text: row for row, text in enumerate(texts)}
+    matrix = encoder.encode_passages(list(rows))
+    indexed = tuple(
+        IndexedPassage(
+            passage,
+            words[passage.id],
+            known[passage.id]
+            if passage.id in known
+            else matrix[[rows[text] for text in _sentences(policy.text, passage)]],
+        )
+        for passage in passages
+    )
+    vectors = matrix[[rows[words[passage.id]] for passage in fresh]]
+    return Version(policy, sections, indexed, roots), fresh, vectors
+
+
+def _sentences(text: str, passage: Passage) -> list[str]:
+    return [readable(text[sentence.start : sentence.end]) for sentence in passage.sentences]
+
+
+def _remove(home: Home, policy: str) -> None:
+    ids = home.catalog.passage_ids(policy)
+    home.catalog.remove(policy)
+    home.vectors.delete(ids)
+
+
+def _recover(home: Home) -> None:
+    """Sweep what a killed writer left: vectors whose passage is not in the catalog."""
+    if home.catalog.meta(_WRITING):
+        home.vectors.delete(sorted(home.vectors.ids() - set(home.catalog.passage_ids())))
+
+
+def _begin(home: Home) -> None:
+    """Note that vectors are about to be written."""
+    if not home.catalog.meta(_WRITING):
+        home.catalog.set_meta(_WRITING, "yes")
+
+
+def _finish(home: Home) -> None:
+    """Note that vectors and catalog are in step again."""
+    if home.catalog.meta(_WRITING):
+        home.catalog.set_meta(_WRITING, "")
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _free_id(wanted: str, taken: set[str]) -> str:
+    number, candidate = 1, wanted
+    while candidate in taken:
+        number += 1
+        candidate = f"{wanted}-{number}"
+    return candidate

@@ -1,0 +1,396 @@
+"""The record: policies, their text, sections and passages, in one SQLite file with full-text search.
+
+All text and offsets live here; the vectors in Chroma can be made again from it. Every change of a
+policy is one transaction and raises the *generation*, by which a reader sees that something changed.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from threading import RLock
+
+import numpy as np
+
+from index.encode import Vectors
+from index.errors import HomeError, StoreError
+from index.types import Passage, Policy, Section, Sentence, Span
+
+FORMAT = 1
+FILE_NAME = "catalog.sqlite3"
+
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE policies (
+    id TEXT PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, title TEXT NOT NULL, names TEXT NOT NULL,
+    domains TEXT NOT NULL, updated TEXT, text TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE sources (
+    path TEXT PRIMARY KEY, root TEXT NOT NULL,
+    policy TEXT NOT NULL REFERENCES policies (id) ON DELETE CASCADE
+) WITHOUT ROWID;
+CREATE TABLE sections (
+    policy TEXT NOT NULL REFERENCES policies (id) ON DELETE CASCADE, ordinal INTEGER NOT NULL,
+    start INTEGER NOT NULL, "end" INTEGER NOT NULL, number TEXT NOT NULL, title TEXT NOT NULL,
+    path TEXT NOT NULL, parent TEXT NOT NULL, PRIMARY KEY (policy, ordinal)
+) WITHOUT ROWID;
+CREATE TABLE passages (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
+    policy TEXT NOT NULL REFERENCES policies (id) ON DELETE CASCADE, ordinal INTEGER NOT NULL,
+    section TEXT NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL, context TEXT NOT NULL,
+    sentences TEXT NOT NULL, vectors BLOB NOT NULL
+);
+CREATE UNIQUE INDEX passages_by_policy ON passages (policy, ordinal);
+CREATE VIRTUAL TABLE words USING fts5 (text, policy UNINDEXED, tokenize = "porter unicode61");
+"""
+# FTS5 has no foreign keys: a passage takes its words with it.
+_TRIGGER = """
+CREATE TRIGGER passage_words AFTER DELETE ON passages
+BEGIN DELETE FROM words WHERE rowid = old.number; END;
+"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IndexedPassage:
+    """A passage, what is searched for its words, and its sentences' vectors (a row each)."""
+
+    passage: Passage
+    words: str
+    sentence_vectors: Vectors
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Version:
+    """Everything recorded of one version of a policy; ``roots`` says where new sources are from."""
+
+    policy: Policy
+    sections: tuple[Section, ...]
+    passages: tuple[IndexedPassage, ...]
+    roots: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file a policy was read from, and the folder or file that was given to ``index``."""
+
+    path: str
+    root: str
+    policy: str
+
+
+class Catalog:
+    """An open catalog. Safe to use from several threads, one statement at a time."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._lock = RLock()
+        self.path = path
+
+    @classmethod
+    def open(cls, folder: Path) -> Catalog:
+        """Open the catalog in a folder, creating it if there is none.
+
+        Raises StoreError if the file is damaged or of another format, HomeError if it cannot be
+        opened at all.
+        """
+        path = folder / FILE_NAME
+        try:
+            connection = sqlite3.connect(path, check_same_thread=False, timeout=30)
+            connection.isolation_level = None
+            connection.row_factory = sqlite3.Row
+            for pragma in (
+                "journal_mode = WAL",
+                "foreign_keys = ON",
+                "secure_delete = ON",
+                "synchronous = NORMAL",
+            ):
+                connection.execute(f"PRAGMA {pragma}")
+            catalog = cls(connection, path)
+            catalog._prepare()
+        except sqlite3.OperationalError as error:
+            raise HomeError(
+                f"cannot open the catalog {str(path)!r}: {error}",
+                hint="check that the home exists and that you may write to it",
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise StoreError(
+                f"the catalog {str(path)!r} is damaged: {error}",
+                hint=f"move the folder {str(folder)!r} away and index your policies again",
+            ) from error
+        return catalog
+
+    def _prepare(self) -> None:
+        found = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        if found == 0:
+            with self._transaction():
+                if not self._connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+                    for statement in (*_SCHEMA.split(";\n"), _TRIGGER):
+                        self._connection.execute(statement)
+                    self._connection.execute("INSERT INTO meta VALUES ('generation', '0')")
+                    self._connection.execute(f"PRAGMA user_version = {FORMAT}")
+        elif found != FORMAT:
+            raise StoreError(
+                f"the catalog {str(self.path)!r} has format {found}; this version reads {FORMAT}",
+                hint="use the version of policyqa that made it, or set POLICYQA_HOME to a new "
+                "folder and index your policies again",
+            )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def _rows(self, sql: str, parameters: Sequence[object] = ()) -> list[sqlite3.Row]:
+        with self._lock:
+            return self._connection.execute(sql, parameters).fetchall()
+
+    def meta(self, key: str) -> str | None:
+        """Return a recorded fact about the index, or None."""
+        rows = self._rows("SELECT value FROM meta WHERE key = ?", (key,))
+        return str(rows[0][0]) if rows else None
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Record a fact about the index."""
+        with self._transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    @property
+    def generation(self) -> int:
+        """Return how many commits have changed policies."""
+        return int(self.meta("generation") or 0)
+
+    def policy_ids(self) -> tuple[str, ...]:
+        """Return the ids of all policies, sorted."""
+        return tuple(row[0] for row in self._rows("SELECT id FROM policies ORDER BY id"))
+
+    def policies(self) -> tuple[Policy, ...]:
+        """Return all policies, sorted by id."""
+        sources: dict[str, list[str]] = {}
+        for source in self.sources():
+            sources.setdefault(source.policy, []).append(source.path)
+        rows = self._rows("SELECT * FROM policies ORDER BY id")
+        return tuple(_policy(row, sources.get(row["id"], [])) for row in rows)
+
+    def policy(self, id_: str) -> Policy | None:
+        """Return one policy, or None."""
+        rows = self._rows("SELECT * FROM policies WHERE id = ?", (id_,))
+        return _policy(rows[0], self._source_paths(id_)) if rows else None
+
+    def _source_paths(self, policy: str) -> list[str]:
+        rows = self._rows("SELECT path FROM sources WHERE policy = ? ORDER BY path", (policy,))
+        return [row[0] for row in rows]
+
+    def hashes(self) -> dict[str, str]:
+        """Return the sha256 of each policy's file by policy id."""
+        return {row[0]: row[1] for row in self._rows("SELECT id, sha256 FROM policies")}
+
+    def sources(self) -> tuple[Source, ...]:
+        """Return all files that policies were read from, sorted by path."""
+        rows = self._rows("SELECT path, root, policy FROM sources ORDER BY path")
+        return tuple(Source(*row) for row in rows)
+
+    def sections(self, policy: str) -> tuple[Section, ...]:
+        """Return a policy's sections in order."""
+        rows = self._rows(
+            'SELECT start, "end", number, title, path, parent FROM sections '
+            "WHERE policy = ? ORDER BY ordinal",
+            (policy,),
+        )
+        return tuple(Section(*row) for row in rows)
+
+    def passage_ids(self, policy: str | None = None) -> tuple[str, ...]:
+        """Return the ids of a policy's passages in order, or of all."""
+        where = "WHERE policy = ?" if policy is not None else ""
+        parameters = (policy,) if policy is not None else ()
+        rows = self._rows(f"SELECT id FROM passages {where} ORDER BY policy, ordinal", parameters)
+        return tuple(row[0] for row in rows)
+
+    def passage_counts(self) -> dict[str, int]:
+        """Return how many passages each policy has."""
+        rows = self._rows("SELECT policy, count(*) FROM passages GROUP BY policy")
+        return {row[0]: row[1] for row in rows}
+
+    def passages(self, policy: Policy, ids: Sequence[str] | None = None) -> list[IndexedPassage]:
+        """Return passages of a policy in order: those with the given ids, or all."""
+        wanted = "" if ids is None else f"AND p.id IN ({','.join('?' * len(ids))})"
+        rows = self._rows(
+            "SELECT p.*, w.text AS words FROM passages p JOIN words w ON w.rowid = p.number "
+            f"WHERE p.policy = ? {wanted} ORDER BY p.ordinal",
+            (policy.id, *(ids or ())),
+        )
+        return [_indexed(row, policy.text) for row in rows]
+
+    def search(self, query: str, policy: str | None, limit: int) -> list[tuple[str, str]]:
+        """Return ``(policy, passage id)`` by BM25, best first. ``query`` is an FTS5 expression."""
+        where = "AND w.policy = ?" if policy is not None else ""
+        parameters = (query, policy, limit) if policy is not None else (query, limit)
+        rows = self._rows(
+            "SELECT p.policy, p.id FROM words w JOIN passages p ON p.number = w.rowid "
+            f"WHERE words MATCH ? {where} ORDER BY bm25(words) LIMIT ?",
+            parameters,
+        )
+        return [(row[0], row[1]) for row in rows]
+
+    def put(self, version: Version) -> None:
+        """Add a policy or replace its version, in one commit."""
+        with self._transaction() as connection:
+            _put(connection, version)
+            _count_generation(connection)
+
+    def replace_all(self, versions: Sequence[Version], facts: Mapping[str, str]) -> None:
+        """Replace the passages of all policies and what is recorded of them, in one commit."""
+        with self._transaction() as connection:
+            for version in versions:
+                _put(connection, version)
+            connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", facts.items())
+            _count_generation(connection)
+
+    def attach(self, source: Source) -> None:
+        """Record one more file that holds a policy's very bytes."""
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO sources VALUES (?, ?, ?)",
+                (source.path, source.root, source.policy),
+            )
+            _count_generation(connection)
+
+    def detach(self, path: str) -> None:
+        """Forget one of the files a policy was read from."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM sources WHERE path = ?", (path,))
+            _count_generation(connection)
+
+    def remove(self, policy: str) -> None:
+        """Delete a policy, its text and passages, in one commit."""
+        with self._transaction() as connection:
+            _delete(connection, policy)
+            _count_generation(connection)
+        with self._lock:
+            # Deleted rows are overwritten at once; the index of words only when it is merged.
+            self._connection.execute("INSERT INTO words (words) VALUES ('optimize')")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _put(connection: sqlite3.Connection, version: Version) -> None:
+    policy = version.policy
+    known = connection.execute(
+        "SELECT path, root FROM sources WHERE policy = ?", (policy.id,)
+    ).fetchall()
+    roots = {**{row["path"]: row["root"] for row in known}, **version.roots}
+    _delete(connection, policy.id)
+    updated = policy.updated.isoformat() if policy.updated else None
+    connection.execute(
+        "INSERT INTO policies VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            policy.id,
+            policy.sha256,
+            policy.title,
+            json.dumps(policy.names),
+            json.dumps(policy.domains),
+            updated,
+            policy.text,
+        ),
+    )
+    connection.executemany(
+        "INSERT INTO sources VALUES (?, ?, ?)",
+        [(path, roots[path], policy.id) for path in policy.sources],
+    )
+    connection.executemany(
+        "INSERT INTO sections VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (policy.id, n, s.start, s.end, s.number, s.title, s.path, s.parent)
+            for n, s in enumerate(version.sections)
+        ],
+    )
+    for ordinal, indexed in enumerate(version.passages):
+        _insert(connection, policy.id, ordinal, indexed)
+
+
+def _delete(connection: sqlite3.Connection, policy: str) -> None:
+    connection.execute("DELETE FROM passages WHERE policy = ?", (policy,))
+    connection.execute("DELETE FROM policies WHERE id = ?", (policy,))
+
+
+def _count_generation(connection: sqlite3.Connection) -> None:
+    connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
+
+
+def _insert(
+    connection: sqlite3.Connection, policy: str, ordinal: int, indexed: IndexedPassage
+) -> None:
+    passage = indexed.passage
+    sentences = [(s.start, s.end, s.kind, s.lead_in) for s in passage.sentences]
+    cursor = connection.execute(
+        'INSERT INTO passages (id, policy, ordinal, section, start, "end", context, sentences, '
+        "vectors) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            passage.id,
+            policy,
+            ordinal,
+            passage.section,
+            passage.start,
+            passage.end,
+            passage.context,
+            json.dumps(sentences),
+            indexed.sentence_vectors.astype(np.float16).tobytes(),
+        ),
+    )
+    connection.execute(
+        "INSERT INTO words (rowid, text, policy) VALUES (?, ?, ?)",
+        (cursor.lastrowid, indexed.words, policy),
+    )
+
+
+def _policy(row: sqlite3.Row, sources: Sequence[str]) -> Policy:
+    return Policy(
+        id=row["id"],
+        title=row["title"],
+        names=tuple(json.loads(row["names"])),
+        domains=tuple(json.loads(row["domains"])),
+        text=row["text"],
+        sha256=row["sha256"],
+        updated=date.fromisoformat(row["updated"]) if row["updated"] else None,
+        sources=tuple(sources),
+    )
+
+
+def _indexed(row: sqlite3.Row, text: str) -> IndexedPassage:
+    sentences = tuple(
+        Sentence(start, end, kind, Span(*lead_in) if lead_in else None)
+        for start, end, kind, lead_in in json.loads(row["sentences"])
+    )
+    passage = Passage(
+        id=row["id"],
+        section=row["section"],
+        start=row["start"],
+        end=row["end"],
+        text=text[row["start"] : row["end"]],
+        context=row["context"],
+        sentences=sentences,
+    )
+    vectors = np.frombuffer(row["vectors"], dtype=np.float16).astype(np.float32)
+    return IndexedPassage(passage, row["words"], vectors.reshape(len(sentences), -1))
+
+
+def match_any(words: Iterable[str]) -> str:
+    """Return the FTS5 expression that finds any of the words: each quoted, none of it syntax.
+
+    >>> match_any(["do-not-track", "AND"])
+    '"do-not-track" OR "AND"'
+    """
+    return " OR ".join('"' + word.replace('"', '""') + '"' for word in words)

@@ -1,0 +1,83 @@
+"""One Settings object, passed explicitly.
+
+Precedence: command-line option > environment ``POLICYQA_…`` > ``policyqa.toml`` > default. The
+file is read from the home, or from where ``--config`` says; never from the current folder, which
+may be somebody else's.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_data_path
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from index.errors import UsageError
+
+CONFIG_NAME = "policyqa.toml"
+
+
+def default_home() -> Path:
+    """Return where everything the program writes goes, unless ``POLICYQA_HOME`` says otherwise."""
+    return user_data_path("policyqa", appauthor=False)
+
+
+class Settings(BaseSettings):
+    """What can be configured. Each field is also an environment variable, ``POLICYQA_<FIELD>``."""
+
+    model_config = SettingsConfigDict(env_prefix="POLICYQA_", extra="forbid", frozen=True)
+
+    home: Path = Field(default_factory=default_home)
+    encoder: str = "default"
+    allow_download: bool = False
+    evidence: int = Field(default=12, ge=1, le=100)
+
+    @classmethod
+    def load(cls, *, config: Path | None = None, **options: Any) -> Settings:
+        """Merge the sources; an option that is None counts as not given.
+
+        Raises UsageError that names the field and the file or variable at fault.
+        """
+        given = {name: value for name, value in options.items() if value is not None}
+        home = given.get("home") or os.environ.get("POLICYQA_HOME") or default_home()
+        if config and not config.is_file():
+            raise UsageError(
+                f"the configuration file {str(config)!r} does not exist",
+                hint=f"create it, or leave --config out to read {CONFIG_NAME} in the home",
+            )
+        file = config or Path(home).expanduser() / CONFIG_NAME
+
+        class _FromFile(cls):  # type: ignore[valid-type, misc]
+            @classmethod
+            def settings_customise_sources(
+                cls,
+                settings_cls: type[BaseSettings],
+                init_settings: PydanticBaseSettingsSource,
+                env_settings: PydanticBaseSettingsSource,
+                **_: Any,
+            ) -> tuple[PydanticBaseSettingsSource, ...]:
+                toml = TomlConfigSettingsSource(settings_cls, toml_file=file)
+                return init_settings, env_settings, toml
+
+        try:
+            merged: Settings = _FromFile(**given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"])
+            raise UsageError(
+                f"the setting {field!r} is not valid: {first['msg']}",
+                hint=f"check the option, POLICYQA_{field.upper()} and {str(file)!r}",
+            ) from error
+        except ValueError as error:  # tomllib.TOMLDecodeError
+            raise UsageError(
+                f"cannot read {str(file)!r}: {error}", hint="correct the file or remove it"
+            ) from error
+        return cls.model_construct(**{**merged.model_dump(), "home": merged.home.expanduser()})

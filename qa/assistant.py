@@ -1,0 +1,200 @@
+"""The assistant: opens a home and answers questions about its policies."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+from index.build import Progress, ensure_bundled
+from index.errors import UsageError
+from index.home import Home
+from index.settings import Settings
+from index.types import Policy
+from qa import extract
+from qa.reader import Reader
+from qa.reader.linear import LinearReader
+from qa.render import unprintable
+from qa.retrieve import DEEP, Retrieval, retrieve
+from qa.route import Route, find_policy, route
+from qa.types import (
+    Answer,
+    PolicyAnswer,
+    Problem,
+    Question,
+    Reading,
+    SearchResult,
+    Statement,
+)
+from qa.verify import Sections, Verifier
+
+LONGEST_QUESTION = 2000
+_JUST_BELOW = 0.49
+
+
+class Assistant:
+    """Answers questions over one home. Not tied to a thread; one question at a time."""
+
+    def __init__(self, home: Home, reader: Reader | None = None) -> None:
+        self.home = home
+        self._given_reader = reader
+        self._policies: tuple[Policy, ...] = ()
+        self._generation = -1
+
+    @classmethod
+    def open(
+        cls,
+        home: str | Path | None = None,
+        *,
+        settings: Settings | None = None,
+        progress: Progress | None = None,
+    ) -> Assistant:
+        """Open a home (the default one if None); a new one indexes the bundled policies first.
+
+        Raises HomeError, StoreError or EncoderError when it cannot be used.
+        """
+        opened = Home(settings or Settings.load(home=Path(home) if home else None))
+        ensure_bundled(opened, progress=progress)
+        return cls(opened)
+
+    def close(self) -> None:
+        """Close the home."""
+        self.home.close()
+
+    @cached_property
+    def reader(self) -> Reader:
+        """The reader: as given, else the trained one for the home's encoder."""
+        return self._given_reader or LinearReader.load(self.home.encoder.name)
+
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """All indexed policies, as of the last commit."""
+        generation = self.home.catalog.generation
+        if generation != self._generation:
+            self._policies, self._generation = self.home.catalog.policies(), generation
+        return self._policies
+
+    def policy(self, name: str) -> Policy:
+        """Return the policy of an id or a name. Raises UnknownPolicyError, AmbiguousNameError."""
+        return find_policy(name, self.policies)
+
+    def ask(self, question: str, *, policies: Sequence[str] = ()) -> Answer:
+        """Answer a question over the policies it is about, or over the given ids or names.
+
+        Raises UsageError (empty or too long, unknown or ambiguous policy) and StoreError.
+        """
+        started = time.perf_counter()
+        text = checked(question)
+        where = self._route(text, policies)
+        readings, retrieval = self._read(text, where)
+        verifier = Verifier()
+        ranked = sorted(readings.items(), key=lambda item: -item[1].p_stated)
+        by_id = {policy.id: policy for policy in self.policies}
+        answers = tuple(self._answer(by_id[id_], reading, verifier) for id_, reading in ranked)
+        return Answer(
+            question=text,
+            policies=where.policies,
+            answers=answers,
+            unknown_names=where.unknown_names,
+            omitted=retrieval.omitted,
+            engine=extract.ENGINE,
+            problems=(*self._standing_problems(), *verifier.problems),
+            seconds=time.perf_counter() - started,
+        )
+
+    def search(
+        self, question: str, *, top_k: int = 10, policies: Sequence[str] = ()
+    ) -> tuple[SearchResult, ...]:
+        """Return the passages most likely to answer, best first, over all policies in scope."""
+        if top_k < 1:
+            raise UsageError(f"top_k is {top_k}", hint="ask for at least 1 result")
+        text = checked(question)
+        where = self._route(text, policies)
+        depth = max(top_k, self.home.settings.evidence) if len(where.policies) <= DEEP else top_k
+        readings, _ = self._read(text, where, top_k=min(depth, 100))
+        best: dict[str, SearchResult] = {}
+        for id_, reading in readings.items():
+            for candidate in reading.candidates:
+                passage = candidate.passage
+                known = best.get(passage.id)
+                if known is None or candidate.relevance > known.score:
+                    best[passage.id] = SearchResult(
+                        id_, passage.start, passage.end, passage.text, passage.section,
+                        candidate.relevance, 0,
+                    )  # fmt: skip
+        ranked = sorted(best.values(), key=lambda result: -result.score)[:top_k]
+        return tuple(replace(result, rank=rank) for rank, result in enumerate(ranked, start=1))
+
+    def _route(self, question: str, chosen: Sequence[str]) -> Route:
+        if not self.policies:
+            raise UsageError("no policy is indexed", hint="index some: policyqa index PATH")
+        return route(question, self.policies, chosen)
+
+    def _read(
+        self, text: str, where: Route, *, top_k: int | None = None
+    ) -> tuple[dict[str, Reading], Retrieval]:
+        self.home.check()
+        question = Question(text, self.home.encoder.encode_question(text))
+        scope = [policy for policy in self.policies if policy.id in where.policies]
+        found = retrieve(self.home, question, scope, top_k=top_k or self.home.settings.evidence)
+        return {id_: self.reader.read(question, e) for id_, e in found.evidence.items()}, found
+
+    def _answer(self, policy: Policy, reading: Reading, verifier: Verifier) -> PolicyAnswer:
+        drafted = extract.claims(policy, reading) if reading.p_stated >= 0.5 else ()
+        statements, citations = verifier.verify(policy, drafted, self._section_of(policy))
+        stated = bool(citations)
+        closest = () if stated else extract.nearest(policy, reading)
+        return PolicyAnswer(
+            policy=policy.id,
+            title=policy.title,
+            status="stated" if stated else "not_stated",
+            text=_in_words(policy, statements),
+            p_stated=reading.p_stated if stated else min(reading.p_stated, _JUST_BELOW),
+            statements=statements,
+            citations=citations,
+            nearest=verifier.verify(policy, closest, self._section_of(policy))[1],
+        )
+
+    def _section_of(self, policy: Policy) -> Sections:
+        """Return what finds the section path of an offset in a policy."""
+        sections = self.home.catalog.sections(policy.id)
+        starts = [section.start for section in sections]
+        return lambda offset: sections[bisect_right(starts, offset) - 1].path if starts else ""
+
+    def _standing_problems(self) -> tuple[Problem, ...]:
+        if isinstance(self.reader, LinearReader) and not self.reader.calibrated:
+            name = self.home.encoder.name
+            return (Problem("uncalibrated", f"p_stated is not calibrated for the encoder {name}"),)
+        return ()
+
+
+def checked(question: str) -> str:
+    """Return a question without the white space around it. Raises UsageError that says the limit."""
+    text = " ".join(question.split())
+    if not text:
+        raise UsageError("the question is empty", hint='ask one: policyqa ask "who gets my data?"')
+    if len(text) > LONGEST_QUESTION:
+        raise UsageError(
+            f"the question has {len(text):,} characters; the limit is {LONGEST_QUESTION:,}",
+            hint="shorten it, or ask several",
+        )
+    if any(unprintable(character) for character in text):
+        raise UsageError(
+            "the question holds characters that cannot be shown, such as NUL",
+            hint="remove them and ask again",
+        )
+    return text
+
+
+def _in_words(policy: Policy, statements: Sequence[Statement]) -> str:
+    if not statements:
+        return f"{policy.names[0]} does not state this."
+    return " ".join(_with_markers(statement) for statement in statements)
+
+
+def _with_markers(statement: Statement) -> str:
+    marks = "".join(f" [{marker}]" for marker in statement.markers)
+    return f"“{statement.text}”{marks}" if statement.verified else f"{statement.text} (unverified)"

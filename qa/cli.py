@@ -1,0 +1,334 @@
+"""The command line: ``policyqa ask``, ``search``, ``index``, ``policies``, ``show``, ``remove``.
+
+Results go to stdout, progress and errors to stderr. Exit status: 0 done, 1 a handled error (one
+line and a hint), 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from index.errors import PolicyQAError, UsageError
+from qa import render, terminal
+
+if TYPE_CHECKING:
+    from qa.assistant import Assistant
+
+Json = dict[str, Any]
+
+app = typer.Typer(
+    help="Ask privacy policies, and see the proof of every answer.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", help="Folder of the index [env: POLICYQA_HOME].")
+]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="Settings file instead of the home's policyqa.toml.")
+]
+EncoderOption = Annotated[
+    str | None,
+    typer.Option("--encoder", help="A sentence-transformers model [env: POLICYQA_ENCODER]."),
+]
+DownloadOption = Annotated[
+    bool | None, typer.Option("--allow-download", help="Let the encoder be fetched by its name.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+PolicyOption = Annotated[
+    list[str] | None, typer.Option("--policy", help="Only this policy (id or name); repeatable.")
+]
+BatchOption = Annotated[
+    str | None,
+    typer.Option("--batch", help="Read one JSON object a line from FILE (- for standard input)."),
+]
+QuestionArgument = Annotated[str | None, typer.Argument(help="The question, in quotes.")]
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Ask privacy policies, and see the proof of every answer."""
+    if show_version:
+        print(version("policyqa"))
+        raise typer.Exit
+
+
+@contextmanager
+def handled(as_json: bool) -> Iterator[None]:
+    """Turn an error of ours into one line and a hint (or its JSON) and exit status 1."""
+    try:
+        yield
+    except PolicyQAError as error:
+        if as_json:
+            print(json.dumps({"error": error_json(error)}))
+        else:
+            console = terminal.err()
+            terminal.show_error(console, error.message, error.hint)
+        raise typer.Exit(1) from error
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader has gone; nobody is left to tell
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def error_json(error: PolicyQAError) -> Json:
+    """Return the JSON form of an error."""
+    return {"code": error.code, "message": error.message, "hint": error.hint}
+
+
+@contextmanager
+def opened(
+    home: Path | None, config: Path | None, encoder: str | None, allow_download: bool | None
+) -> Iterator[Assistant]:
+    """Open the assistant; a new home indexes the bundled policies with a progress bar."""
+    from index.settings import Settings
+    from qa.assistant import Assistant
+
+    settings = Settings.load(
+        config=config, home=home, encoder=encoder, allow_download=allow_download
+    )
+    with terminal.progress_bar(terminal.err()) as update:
+        assistant = Assistant.open(settings=settings, progress=update)
+    try:
+        yield assistant
+    finally:
+        assistant.close()
+
+
+@app.command()
+def ask(
+    question: QuestionArgument = None,
+    policy: PolicyOption = None,
+    batch: BatchOption = None,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+    encoder: EncoderOption = None,
+    allow_download: DownloadOption = None,
+) -> None:
+    """Answer a question with verified quotes, or say that a policy does not state it."""
+    _one_of(question, batch, as_json)
+    with handled(as_json), opened(home, config, encoder, allow_download) as assistant:
+        if batch is not None:
+            _run_batch(
+                batch, lambda text, scope: render.answer_json(assistant.ask(text, policies=scope))
+            )
+            return
+        answer = assistant.ask(question or "", policies=policy or ())
+        if as_json:
+            print(json.dumps(render.answer_json(answer)))
+        else:
+            terminal.show_answer(terminal.out(), answer)
+
+
+@app.command()
+def search(
+    question: QuestionArgument = None,
+    policy: PolicyOption = None,
+    top_k: Annotated[int, typer.Option("--top-k", min=1, max=1000, help="How many.")] = 10,
+    batch: BatchOption = None,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+    encoder: EncoderOption = None,
+    allow_download: DownloadOption = None,
+) -> None:
+    """Print the passages that are most likely to answer, best first."""
+    _one_of(question, batch, as_json)
+    with handled(as_json), opened(home, config, encoder, allow_download) as assistant:
+
+        def find(text: str, scope: list[str]) -> Json:
+            found = assistant.search(text, top_k=top_k, policies=scope)
+            return render.search_json(text, found)
+
+        if batch is not None:
+            _run_batch(batch, find)
+        elif as_json:
+            print(json.dumps(find(question or "", policy or [])))
+        else:
+            found = assistant.search(question or "", top_k=top_k, policies=policy or ())
+            terminal.show_results(terminal.out(), found)
+
+
+@app.command()
+def index(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Files or folders.")] = None,
+    no_bundled: Annotated[
+        bool, typer.Option("--no-bundled", help="Leave the bundled policies out of a new home.")
+    ] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Encode everything again, from the stored texts.")
+    ] = False,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+    encoder: EncoderOption = None,
+    allow_download: DownloadOption = None,
+) -> None:
+    """Add files and folders to the index; without any, bring it up to date with those before."""
+    from index import build
+    from index.home import Home
+    from index.settings import Settings
+
+    with handled(as_json), terminal.progress_bar(terminal.err()) as update:
+        settings = Settings.load(
+            config=config, home=home, encoder=encoder, allow_download=allow_download
+        )
+        opened_home = Home(settings)
+        if rebuild:
+            build.rebuild(opened_home, progress=update)
+        build.ensure_bundled(opened_home, wanted=not no_bundled, progress=update)
+        report = build.sync(opened_home, paths or build.roots(opened_home), progress=update)
+        opened_home.close()
+    if as_json:
+        print(json.dumps(asdict(report)))
+    else:
+        terminal.show_report(terminal.out(), report)
+        for failure in report.failed:
+            terminal.show_error(terminal.err(), f"{failure.path}: {failure.message}", failure.hint)
+    if report.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def policies(
+    as_json: JsonOption = False, home: HomeOption = None, config: ConfigOption = None
+) -> None:
+    """List what is indexed."""
+    with handled(as_json), opened(home, config, None, None) as assistant:
+        counts = assistant.home.catalog.passage_counts()
+        if as_json:
+            rows = [render.policy_json(one, counts.get(one.id, 0)) for one in assistant.policies]
+            print(json.dumps({"policies": rows}))
+        else:
+            terminal.show_policies(terminal.out(), assistant.policies, counts)
+
+
+@app.command()
+def show(
+    policy: Annotated[str, typer.Argument(help="Id or name.")],
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Print a policy's text, the very one that offsets count in."""
+    with handled(as_json), opened(home, config, None, None) as assistant:
+        found = assistant.policy(policy)
+        catalog = assistant.home.catalog
+        if as_json:
+            row = render.policy_json(found, catalog.passage_counts().get(found.id, 0))
+            sections = [asdict(section) for section in catalog.sections(found.id)]
+            print(json.dumps({**row, "text": found.text, "sections": sections}))
+        else:
+            terminal.show_text(terminal.out(), found.text)
+
+
+@app.command()
+def remove(
+    policy: Annotated[str, typer.Argument(help="Id or name.")],
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Delete a policy from the index: its text, passages and vectors. Its file stays."""
+    from index import build
+
+    with handled(as_json), opened(home, config, None, None) as assistant:
+        found = assistant.policy(policy)
+        build.remove(assistant.home, found.id)
+        if as_json:
+            print(json.dumps({"removed": [found.id]}))
+        else:
+            terminal.out().print(f"removed {found.id}", markup=False)
+
+
+def _one_of(question: str | None, batch: str | None, as_json: bool) -> None:
+    """Refuse a call with neither or both of a question and a batch."""
+    if (question is None) == (batch is None):
+        raise typer.BadParameter('give a question in quotes, or "--batch FILE --json"')
+    if batch is not None and not as_json:
+        raise typer.BadParameter("--batch prints JSON: add --json")
+
+
+def _run_batch(file: str, answer: Callable[[str, list[str]], Json]) -> None:
+    """Answer a file's lines in order, one result a line; a bad line does not stop the others."""
+    failed = False
+    for number, line in enumerate(_lines(file), start=1):
+        if not line.strip():
+            continue
+        id_: Any = None
+        try:
+            request = _request(line, number)
+            id_ = request.get("id")
+            result = answer(*_question(request, number))
+        except PolicyQAError as error:
+            failed = True
+            result = {"error": error_json(error)}
+        print(json.dumps({"id": id_, **result}), flush=True)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _lines(file: str) -> Iterator[bytes]:
+    if file == "-":
+        yield from sys.stdin.buffer
+        return
+    try:
+        with Path(file).open("rb") as stream:
+            yield from stream
+    except OSError as error:
+        raise UsageError(
+            f"the batch file {file!r} cannot be read: {error.strerror}",
+            hint="check the path, or use - for standard input",
+        ) from error
+
+
+def _request(line: bytes, number: int) -> Json:
+    try:
+        request = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(
+            f"line {number} is not valid JSON: {error}",
+            hint='write one object a line: {"id": 1, "question": "…"}',
+        ) from error
+    if not isinstance(request, dict):
+        raise UsageError(
+            f"line {number} is not a JSON object", hint='write {"id": 1, "question": "…"}'
+        )
+    return request
+
+
+def _question(request: Json, number: int) -> tuple[str, list[str]]:
+    question, scope = request.get("question"), request.get("policies") or []
+    if not isinstance(question, str):
+        raise UsageError(f"line {number} has no question", hint='add "question": "…", a string')
+    if not isinstance(scope, list) or not all(isinstance(name, str) for name in scope):
+        raise UsageError(
+            f'"policies" in line {number} is not a list of strings',
+            hint='write "policies": ["webee"], or leave it out',
+        )
+    return question, scope
+
+
+def run() -> None:
+    """Run the program."""
+    app()
+
+
+if __name__ == "__main__":
+    run()

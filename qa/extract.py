@@ -1,0 +1,93 @@
+"""Evidence → answer without an LLM: the policy's own sentences, all that answer and no more."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from index.passages import readable
+from index.sections import HEADING
+from index.types import Passage, Policy, Sentence, Span
+from qa.types import Candidate, Claim, Quote, Reading
+
+ENGINE = "extractive"
+LONGEST_QUOTE = 600
+"""Characters; a longer sentence is quoted whole, but nothing is added to it."""
+_MOST_QUOTES = 3
+_NEAREST = 2
+# A further sentence is quoted if it is about as likely an answer as the best one.
+_RELEVANCE_FLOOR, _RELEVANCE_SHARE = 0.2, 0.5
+_BETWEEN = re.compile(r"\s*(?:[•·*+–-]\s*)?")
+
+
+def claims(policy: Policy, reading: Reading) -> tuple[Claim, ...]:
+    """Return one claim per quote that answers, the best first."""
+    best = _quotable(reading.candidates)
+    if not best:
+        return ()
+    floor = max(_RELEVANCE_FLOOR, _RELEVANCE_SHARE * best[0].relevance)
+    chosen = [best[0], *(c for c in best[1:] if c.relevance >= floor)]
+    spans = _merge(policy, [_span(c.passage, c.sentence) for c in chosen][:_MOST_QUOTES])
+    contexts = {_span(c.passage, c.sentence).start: _context(policy, c) for c in chosen}
+    return tuple(_claim(policy, span, contexts.get(span.start, "")) for span in spans)
+
+
+def nearest(policy: Policy, reading: Reading) -> tuple[Claim, ...]:
+    """Return what comes closest in a policy that does not state an answer."""
+    return tuple(
+        _claim(policy, Span(c.sentence.start, c.sentence.end), _context(policy, c))
+        for c in _quotable(reading.candidates)[:_NEAREST]
+    )
+
+
+def _quotable(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Leave out headings and repeated sentences (a policy may say everything twice)."""
+    seen: set[str] = set()
+    kept = []
+    for candidate in candidates:
+        sentence, passage = candidate.sentence, candidate.passage
+        words = readable(
+            passage.text[sentence.start - passage.start : sentence.end - passage.start]
+        )
+        if sentence.kind != HEADING and words not in seen:
+            seen.add(words)
+            kept.append(candidate)
+    return kept
+
+
+def _span(passage: Passage, sentence: Sentence) -> Span:
+    """Return a sentence's span; one that opens a list takes the items along that stand with it."""
+    end = sentence.end
+    for item in passage.sentences:
+        opened = item.lead_in is not None and item.lead_in.end == sentence.end
+        if opened and item.end - sentence.start <= LONGEST_QUOTE:
+            end = max(end, item.end)
+    return Span(sentence.start, end)
+
+
+def _merge(policy: Policy, spans: Sequence[Span]) -> list[Span]:
+    """Join quotes that follow one another, if the result is not too long; keep the best first."""
+    merged: list[Span] = []
+    for span in spans:
+        for number, other in enumerate(merged):
+            joined = Span(min(span.start, other.start), max(span.end, other.end))
+            between = policy.text[min(span.end, other.end) : max(span.start, other.start)]
+            if joined.end - joined.start <= LONGEST_QUOTE and _BETWEEN.fullmatch(between):
+                merged[number] = joined
+                break
+            if other.start <= span.start and span.end <= other.end:
+                break
+        else:
+            merged.append(span)
+    return merged
+
+
+def _context(policy: Policy, candidate: Candidate) -> str:
+    lead_in = candidate.sentence.lead_in
+    return readable(lead_in.of(policy.text)) if lead_in else ""
+
+
+def _claim(policy: Policy, span: Span, context: str) -> Claim:
+    words = readable(span.of(policy.text))
+    text = f"{context} {words}" if context else words
+    return Claim(text, (Quote(span.of(policy.text), near=span.start, context=context),))

@@ -1,0 +1,351 @@
+"""Train the reader: ``python -m qa.reader.train --data DIR --home DIR``.
+
+``--data`` holds ``policy-questions`` and ``opp115`` in their published layouts, of which only the
+train parts are read, and ``squad/dev-v2.0.json``: questions about anything else, asked of a random
+policy, teach what no policy answers. ``--home`` keeps the index of their policies between runs. Seeded. Needs the extra
+``encoders`` (for torch and scikit-learn). Writes ``rarity.json`` and ``weights.npz`` beside this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor, nn
+
+from eval.benchmarks import Benchmark, Case, opp115, policy_questions
+from eval.metrics import balanced_threshold, overlaps
+from index.build import sync
+from index.catalog import Catalog
+from index.home import Home
+from index.passages import readable
+from index.settings import Settings
+from index.types import Policy, Span
+from qa.reader import words
+from qa.reader.features import (
+    SENTENCE_FEATURES,
+    SUMMARY_FEATURES,
+    Numbers,
+    Sheet,
+    sheet,
+    summary_features,
+)
+from qa.reader.linear import WEIGHTS, LinearReader, Weights
+from qa.retrieve import retrieve
+from qa.types import Question
+
+SEED = 0
+RANK, EPOCHS, BATCH, DROPOUT = 64, 3, 32, 0.2
+FOLDS = 5
+# A set weighs in the calibration as if it had this many questions for each one it has.
+SET_WEIGHTS = {"policy-questions": 1.0, "opp115": 2.0, "squad": 0.5}
+STRANGERS = 600
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Example:
+    """One question over its policy: features, and which sentences are evidence."""
+
+    question: Question
+    table: Sheet
+    evidence: NDArray[np.bool_]
+    answerable: bool
+    policy: str
+    weight: float
+
+    @property
+    def trains_ranking(self) -> bool:
+        """Whether there is a right sentence among the candidates to rank first."""
+        return bool(self.evidence.any())
+
+
+class Ranker(nn.Module):
+    """The trainable form of LinearReader.score; ``move`` is left out for any-encoder weights."""
+
+    def __init__(self, mean: Numbers, scale: Numbers, dimension: int, *, trained: bool) -> None:
+        super().__init__()
+        self.mean, self.scale = _tensor(mean), _tensor(scale)
+        self.sentence = nn.Parameter(torch.zeros(len(mean)))
+        self.trained = trained
+        if trained:
+            left = torch.randn(RANK, dimension) * 0.02
+            self.left, self.right = nn.Parameter(left), nn.Parameter(left.clone())
+            self.stretch = nn.Parameter(torch.ones(dimension))
+            self.similarity = nn.Parameter(torch.tensor([5.0, 1.0]))
+
+    def forward(
+        self, question: Tensor, numbers: Tensor, vectors: Tensor, passages: Tensor
+    ) -> Tensor:
+        """Return the score of each sentence."""
+        scores = ((numbers - self.mean) / self.scale) @ self.sentence
+        if not self.trained:
+            return scores
+        hidden = nn.functional.dropout(self.left @ question, DROPOUT, self.training)
+        moved = self.stretch * question + self.right.T @ hidden
+        return (
+            scores
+            + self.similarity[0] * (vectors @ moved)
+            + self.similarity[1] * (passages @ moved)
+        )
+
+
+def main() -> None:
+    """Build the examples, train with and without the low-rank map, write the files."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--home", type=Path, required=True)
+    arguments = parser.parse_args()
+    home = Home(Settings.load(home=arguments.home))
+    benchmarks = [
+        policy_questions.load(arguments.data / "policy-questions", "train"),
+        opp115.load(arguments.data / "opp115", "train"),
+    ]
+    policies = {b.name: _indexed(home, b) for b in benchmarks}
+    benchmarks.append(_strangers(arguments.data / "squad" / "dev-v2.0.json", benchmarks[0]))
+    policies["squad"] = policies[benchmarks[0].name]
+    _write_rarity(home.catalog)
+    examples = [example for b in benchmarks for example in _examples(home, b, policies[b.name])]
+    print(f"{len(examples)} questions, {sum(e.trains_ranking for e in examples)} to rank")
+    arrays: dict[str, Any] = {"features": np.array([*SENTENCE_FEATURES, *SUMMARY_FEATURES])}
+    for prefix, trained in ((home.encoder.name, True), ("any", False)):
+        arrays |= train(examples, trained=trained).dump(prefix)
+    np.savez_compressed(WEIGHTS, **arrays)
+    print(f"wrote {WEIGHTS} ({WEIGHTS.stat().st_size:,} bytes)")
+
+
+def _indexed(home: Home, benchmark: Benchmark) -> dict[str, Policy]:
+    """Index a benchmark's policies and return them by the name its cases use."""
+    report = sync(home, sorted(benchmark.policies.values()), progress=_show)
+    if report.failed:
+        raise SystemExit(f"cannot index {report.failed[0]}")
+    by_source = {path: policy for policy in home.catalog.policies() for path in policy.sources}
+    return {name: by_source[str(path.absolute())] for name, path in benchmark.policies.items()}
+
+
+def _strangers(file: Path, benchmark: Benchmark) -> Benchmark:
+    """Return questions of SQuAD 2.0, each put to a policy that has nothing to do with it."""
+    articles = json.loads(file.read_text(encoding="utf-8"))["data"]
+    questions = [
+        qa["question"].strip()
+        for article in articles
+        for paragraph in article["paragraphs"]
+        for qa in paragraph["qas"]
+    ]
+    chooser = random.Random(SEED)
+    names = sorted(benchmark.policies)
+    cases = tuple(
+        Case(f"squad-{n}", chooser.choice(names), question, False, "out of domain", ())
+        for n, question in enumerate(chooser.sample(questions, STRANGERS))
+    )
+    return Benchmark("squad", benchmark.policies, cases)
+
+
+def _show(what: str, done: int, total: int) -> None:
+    print(f"\r{done}/{total} {what:40.40}", end="" if done < total else "\n", flush=True)
+
+
+def _write_rarity(catalog: Catalog) -> None:
+    """Count in how many sentences of the training policies each stem stands."""
+    counts: Counter[str] = Counter()
+    total = 0
+    for policy in catalog.policies():
+        for indexed in catalog.passages(policy):
+            for sentence in indexed.passage.sentences:
+                text = readable(policy.text[sentence.start : sentence.end])
+                counts.update(words.of_sentence(text).stems)
+                total += 1
+    table = {stem: round(math.log(1 + total / n), 2) for stem, n in sorted(counts.items()) if n > 1}
+    table[""] = round(math.log(1 + total), 2)
+    target = WEIGHTS.parent / "rarity.json"
+    target.write_text(json.dumps(table, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
+
+
+def _examples(home: Home, benchmark: Benchmark, policies: dict[str, Policy]) -> list[Example]:
+    examples = []
+    texts = [case.question for case in benchmark.cases]
+    vectors = home.encoder.encode_passages(texts)
+    for number, (case, vector) in enumerate(zip(benchmark.cases, vectors, strict=True)):
+        policy, question = policies[case.policy], Question(case.question, vector)
+        found = retrieve(home, question, [policy], top_k=home.settings.evidence)
+        table = sheet(question, found.evidence[policy.id])
+        examples.append(
+            Example(
+                question,
+                table,
+                np.array([_is_evidence(case, s.start, s.end) for s in table.sentences]),
+                case.answerable,
+                policy.id,
+                SET_WEIGHTS[benchmark.name],
+            )
+        )
+        if number % 100 == 99:
+            _show(benchmark.name, number + 1, len(texts))
+    return examples
+
+
+def _is_evidence(case: Case, start: int, end: int) -> bool:
+    return any(overlaps(Span(start, end), gold) for gold in case.gold)
+
+
+def train(examples: Sequence[Example], *, trained: bool) -> Weights:
+    """Train the ranker, then P(stated) on scores of rankers that never saw the policy."""
+    policies = sorted({example.policy for example in examples})
+    random.Random(SEED).shuffle(policies)
+    fold_of = {policy: number % FOLDS for number, policy in enumerate(policies)}
+    folds = np.array([fold_of[example.policy] for example in examples])
+    rows = np.zeros((len(examples), len(SUMMARY_FEATURES) + 1))
+    held_out: list[tuple[float, bool]] = []
+    for fold in range(FOLDS):
+        reader = LinearReader(
+            _rank([e for e, f in zip(examples, folds, strict=True) if f != fold], trained=trained),
+            calibrated=True,
+        )
+        prior = _prior([e for e, f in zip(examples, folds, strict=True) if f != fold])
+        for number in np.flatnonzero(folds == fold):
+            example = examples[int(number)]
+            scores, similar = reader.score(example.question, example.table)
+            rows[number, :-1] = summary_features(example.table, scores, similar)
+            rows[number, -1] = example.question.vector @ prior[:-1] + prior[-1]
+            if example.trains_ranking:
+                top = np.argsort(-scores)[:8]
+                held_out += zip(scores[top].tolist(), example.evidence[top].tolist(), strict=True)
+    weights = _rank(examples, trained=trained)
+    prior = _prior(examples) if trained else np.zeros(0)
+    if not trained:
+        rows[:, -1] = 0.0
+    return _calibrated(weights, examples, rows, folds, held_out, prior)
+
+
+def _rank(examples: Sequence[Example], *, trained: bool) -> Weights:
+    """Train a ranker: the evidence's share of a softmax over all candidates, maximised."""
+    torch.manual_seed(SEED)
+    chooser = random.Random(SEED)
+    usable = [example for example in examples if example.trains_ranking]
+    numbers = np.concatenate([example.table.numbers for example in usable])
+    mean, scale = numbers.mean(axis=0), numbers.std(axis=0) + 1e-6
+    ranker = Ranker(mean, scale, len(usable[0].question.vector), trained=trained)
+    slow = [p for name, p in ranker.named_parameters() if name != "sentence"]
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": [ranker.sentence], "lr": 2e-2, "weight_decay": 1e-4},
+            *([{"params": slow, "lr": 1e-3, "weight_decay": 1e-2}] if slow else []),
+        ]
+    )
+    inputs = [_inputs(example) for example in usable]
+    for _ in range(EPOCHS):
+        ranker.train()
+        order = chooser.sample(range(len(usable)), len(usable))
+        for first in range(0, len(order), BATCH):
+            losses = []
+            for number in order[first : first + BATCH]:
+                logs = torch.log_softmax(ranker(*inputs[number]), dim=0)
+                right = torch.from_numpy(usable[number].evidence)
+                losses.append(-torch.logsumexp(logs[right], dim=0))
+            optimizer.zero_grad()
+            torch.stack(losses).mean().backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+    return _weights(ranker, mean, scale)
+
+
+def _weights(ranker: Ranker, mean: Numbers, scale: Numbers) -> Weights:
+    none = np.zeros(0)
+    return Weights(
+        mean=mean,
+        scale=scale,
+        sentence=_array(ranker.sentence),
+        stretch=_array(ranker.stretch) if ranker.trained else none,
+        move=np.stack([_array(ranker.left), _array(ranker.right)]) if ranker.trained else none,
+        similarity=_array(ranker.similarity) if ranker.trained else np.zeros(2),
+        relevance=np.array([1.0, 0.0]),
+        prior=none,
+        summary_mean=none,
+        summary_scale=none,
+        summary=none,
+        bias=none,
+    )
+
+
+def _prior(examples: Sequence[Example]) -> Numbers:
+    """Return a logistic regression from the question's vector to whether it is answered."""
+    vectors = np.array([example.question.vector for example in examples])
+    model = LogisticRegression(C=25.0, max_iter=3000)
+    model.fit(vectors, [example.answerable for example in examples])
+    return np.append(model.coef_[0], model.intercept_[0])
+
+
+def _calibrated(
+    weights: Weights,
+    examples: Sequence[Example],
+    rows: Numbers,
+    folds: NDArray[np.int_],
+    held_out: Sequence[tuple[float, bool]],
+    prior: Numbers,
+) -> Weights:
+    """Fit P(stated) and relevance on held-out scores; fold the best threshold into the bias."""
+    labels = np.array([example.answerable for example in examples])
+    importance = np.array([example.weight for example in examples])
+    p = np.zeros(len(labels))
+    for fold in range(FOLDS):
+        train_part = folds != fold
+        model, scaler = _logistic(rows[train_part], labels[train_part], importance[train_part])
+        p[~train_part] = model.predict_proba(scaler.transform(rows[~train_part]))[:, 1]
+    threshold = balanced_threshold(p.tolist(), labels.tolist())
+    print(f"threshold {threshold:.3f} on held-out training policies")
+    model, scaler = _logistic(rows, labels, importance)
+    scores, right = zip(*held_out, strict=True)
+    relevance = LogisticRegression(C=1e6).fit(np.array(scores)[:, np.newaxis], right)
+    return Weights(
+        **{
+            name: getattr(weights, name)
+            for name in ("mean", "scale", "sentence", "stretch", "move", "similarity")
+        },
+        relevance=np.array([relevance.coef_[0, 0], relevance.intercept_[0]]),
+        prior=prior,
+        summary_mean=scaler.mean_,
+        summary_scale=scaler.scale_,
+        summary=model.coef_[0],
+        bias=np.array([model.intercept_[0] - math.log(threshold / (1 - threshold))]),
+    )
+
+
+def _logistic(
+    rows: Numbers, labels: NDArray[np.bool_], importance: Numbers
+) -> tuple[LogisticRegression, StandardScaler]:
+    scaler = StandardScaler().fit(rows)
+    model = LogisticRegression(C=0.03, max_iter=5000)
+    model.fit(scaler.transform(rows), labels, sample_weight=importance)
+    return model, scaler
+
+
+def _inputs(example: Example) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    table = example.table
+    return (
+        _tensor(example.question.vector),
+        _tensor(table.numbers),
+        _tensor(table.vectors),
+        _tensor(table.passage_vectors),
+    )
+
+
+def _tensor(values: NDArray[Any]) -> Tensor:
+    return torch.from_numpy(np.asarray(values, dtype=np.float32))
+
+
+def _array(parameter: Tensor) -> Numbers:
+    return parameter.detach().numpy().astype(np.float64)
+
+
+if __name__ == "__main__":
+    main()

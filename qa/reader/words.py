@@ -1,0 +1,233 @@
+"""What the reader sees in words: stems, how rare they are, and which kind of answer they look like."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+_WORD = re.compile(r"[^\W_](?:[\w'’.-]*[^\W_])?|_\w+")
+_QUESTION_WORDS = frozenset(
+    ["a", "about", "am", "an", "and", "any", "are", "as", "at", "be", "been", "being", "but", "by", "can", "could", "did", "do", "does", "for", "from", "had", "has", "have", "having", "he", "her", "hers", "him", "his", "how", "i", "if", "in", "into", "is", "it", "its", "me", "my", "no", "not", "of", "on", "or", "our", "ours", "she", "should", "so", "some", "such", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "those", "to", "us", "was", "we", "were", "what", "when", "where", "which", "who", "whom", "whose", "why", "will", "with", "would", "you", "your", "yours", "policy", "privacy", "document", "statement", "notice", "tell", "please", "state", "stated", "say", "says", "company"]
+)
+_NUMBER = (
+    r"(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|twelve|thirteen|fifteen|eighteen|"
+    r"twenty|thirty|forty|sixty|ninety)"
+)
+_RARE = 7.5
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerType:
+    """A kind of answer: ``asked`` finds it in a question, ``given`` in a sentence."""
+
+    name: str
+    asked: re.Pattern[str]
+    given: re.Pattern[str]
+
+
+def _answer_type(name: str, asked: str, given: str, *, cased: bool = False) -> AnswerType:
+    flags = re.NOFLAG if cased else re.IGNORECASE
+    return AnswerType(name, re.compile(asked, re.IGNORECASE), re.compile(given, flags))
+
+
+ANSWER_TYPES = (
+    _answer_type(
+        "duration",
+        r"\bhow (long|soon|quickly|fast)\b|\bhow (many|much) (hours|days|weeks|months|years|time)\b"
+        r"|\bretention\b|\bretain|\bexpir|\bdeadline|\bperiod\b|\blifespan|\bwhen\b.*\b(delet|eras|"
+        r"remov|destroy|purg)|\btime (limit|frame|span)",
+        rf"\b{_NUMBER}[\s)-]*(?:calendar |business |working |consecutive )?"
+        r"(?:second|minute|hour|day|week|month|year)s?\b|\bas long as\b|\buntil\b|\bno longer\b"
+        r"|\blonger than\b|\bindefinite|\bperiod\b|\bexpir|\bduration\b|\bthe time (?:necessary|"
+        r"required|needed)|\bwithout undue delay|\bpromptly\b|\bas soon as\b",
+    ),
+    _answer_type(
+        "frequency",
+        r"\bhow (often|frequently)\b|\bhow many times\b",
+        r"\b(?:daily|weekly|monthly|annual|yearly|quarterly|regular|periodic|once|twice|every|each "
+        r"(?:day|week|month|year)|from time to time|times? (?:a|per|in))",
+    ),
+    _answer_type(
+        "date",
+        r"\bwhat (date|year|day)\b|\beffective\b|\blast (updat|revis|modif|chang)|\bsince when\b"
+        r"|\bwhen (was|did|were)\b|\bdate\b|\bversion\b",
+        rf"\b(?:19|20)\d\d\b|\b\d{{1,2}}[./-]\d{{1,2}}[./-]\d{{2,4}}\b|\b{_MONTH}\.? \d{{1,2}}\b",
+    ),
+    _answer_type(
+        "email",
+        r"\be-?mail|\bcontact|\breach\b|\bwrite to\b|\bget in touch|\bwho (do|can|should) i (ask|talk)",
+        r"\S@\S|\[email|\be-?mail (?:us|address)",
+    ),
+    _answer_type(
+        "phone",
+        r"\b(tele)?phone\b|\bcall\b|\bhotline|\bfax\b|\bnumber (can|do|should) i\b",
+        r"\+?\(?\d[\d ()./-]{6,}\d|\btoll[- ]free",
+    ),
+    _answer_type(
+        "address",
+        r"\b(postal|mailing|street|physical|registered) |\bheadquarter|\boffice|\baddress\b|\bby "
+        r"(post|mail)\b|\bletter\b|\bwhere\b.*\b(based|located)",
+        r"\b(?:street|road|avenue|ave|suite|blvd|boulevard|box|floor|drive|lane|strasse|straße|"
+        r"building|attn|attention)\b|\b\d{4,6}\b",
+    ),
+    _answer_type(
+        "link",
+        r"\b(link|url|web ?page|web ?site|site|where can i (read|find|see|learn|get))\b|\bwhere do i\b",
+        r"https?://|\bwww\.|\w\.(?:com|org|net|io|eu|gov)\b|\bclick|\bhere\b",
+    ),
+    _answer_type(
+        "age",
+        r"\b(age|old|child|children|kid|kids|minor|minors|teen\w*|parent\w*|under \d+)\b",
+        r"\b(?:age|aged|years old|years of age|child|children|minor|minors|parent\w*|guardian|kids?|"
+        r"under (?:the age|1\d)|thirteen|sixteen|eighteen)\b",
+    ),
+    _answer_type(
+        "money",
+        r"\b(fees?|costs?|charges?|price|pay|paid|free|money|how much)\b",
+        r"[$€£]\s?\d|\bfees?\b|\bfree of charge|\bcharges?\b|\bcosts?\b|\bpaid\b|\bno charge",
+    ),
+    _answer_type(
+        "place",
+        r"\bwhere\b|\bcountr|\bjurisdiction|\blocated\b|\bregion|\boverseas|\babroad|\bcourt",
+        r"\b(?:United States|USA?|U\.S\.|EU|EEA|European|Europe|UK|Kingdom|Netherlands|Germany|"
+        r"Ireland|Canada|India|France|Singapore|China|Japan|Australia|California|Delaware|York|"
+        r"countr(?:y|ies)|worldwide|international\w*|region|jurisdiction|courts?)\b",
+        cased=True,
+    ),
+    _answer_type(
+        "party",
+        r"^(and )?who\b|\bwhom\b|\bwhose\b|\bwhich (\w+ )?(compan|provider|third|partner|vendor|"
+        r"service|firm|organi|network|processor|tool|platform|entit|authorit)|\bname of\b|\bcalled\b"
+        r"|\bwhat (compan|provider|vendor|processor|organi|firm)",
+        r"\b(?:Inc|LLC|Ltd|Limited|GmbH|B\.V|BV|AG|Corp\w*|S\.A|Pty|plc|PLC|Co)\b|(?<=[a-z,] )"
+        r"[A-Z][a-z]+[A-Z]?\w*(?: [A-Z]\w+)*|\b(?:provider|partner|affiliate|processor|vendor)s?\b",
+        cased=True,
+    ),
+    _answer_type(
+        "law",
+        r"\blaws?\b|\blegal|\barticle|\bstatute|\bregulation|\bgdpr\b|\bccpa\b|\bact\b|\blawful",
+        r"\bart(?:icle|\.)|\bgdpr\b|\bccpa\b|\bact\b|§|\blegitimate interest|\bconsent\b|\blegal "
+        r"(?:obligation|basis|bases)|\bperformance of|\blaw(?:s|ful)?\b|\bregulation",
+    ),
+    _answer_type(
+        "purpose",
+        r"\bwhy\b|\bpurpose|\breason|\bwhat\b.*\bfor\b\??$|\bwhat for\b|\bused? (for|to)\b|\bhow (do|"
+        r"does|will|are|is)\b.*\bused?\b",
+        r"\bin order to\b|\bso (?:that|we)\b|\bbecause\b|\bpurposes?\b|\bto (?!(?:us|you|the|our|your|"
+        r"any|a)\b)\w+|\bhelps?\b|\bfor (?:\w+ )?\w+ing\b|\bused? (?:for|to)\b",
+    ),
+    _answer_type(
+        "procedure",
+        r"^(and |so )?how (do|can|could|would|should|to|might|must|may) (i|you|we|one|users?|someone|"
+        r"people|a|an)\b|\bsteps?\b|\bwhat (do|should|must|can) i\b|\bhow to\b|\bhow does (one|someone)",
+        r"\bby \w+ing\b|\bcontact|\bclick|\be-?mail|\brequest|\bsubmit|\bsettings?\b|\bvisit|\bwrite"
+        r"|\bsend|\bplease\b|\byou (?:can|may|must|should)\b|\bopt|\bunsubscribe|\blog in",
+    ),
+    _answer_type(
+        "condition",
+        r"\bwhen\b|\bunder (what|which)|\bin (what|which) (case|circumstance|situation|event)|\bif\b"
+        r"|\bwhat happens\b",
+        r"\bif\b|\bwhen\b|\bunless\b|\bin (?:the )?(?:case|event)|\bwhere (?:we|you|the|it)\b|\bonly\b"
+        r"|\bonce\b|\bupon\b|\bafter\b|\bexcept",
+    ),
+    _answer_type(
+        "yesno",
+        r"^(and |so |but )?(do|does|is|are|can|could|will|would|has|have|may|might|should|did|must|am"
+        r"|was|were)\b|, (right|correct|yes)\?",
+        r"\bnot\b|n['’]t\b|\bnever\b|\bno\b|\bmay\b|\bwill\b|\bcan\b|\bdo\b|\balways\b|\bmust\b",
+    ),
+    _answer_type(
+        "list",
+        r"^(and )?(what|which) (\w+ ){0,3}\w*(s|data|information|details?)\b|\blist\b|\b(types?|kinds?|"
+        r"sorts?|categor\w+|examples?) of\b|\bwhat else\b",
+        r",[^,]+,|\bincluding\b|\bsuch as\b|:\s|\bfollowing\b|\be\.g\b|;",
+    ),
+    _answer_type(
+        "definition",
+        r"\bmeans?\b|\bmeant\b|\bdefin|\bterm\b|^what (is|are|'s) (a |an |the )?[\"“\w-]+( [\w-]+)?\??$"
+        r"|\brefer",
+        r"\bmeans?\b|\brefers?\b|\bdefin|\bis an?\b|\bare (?:\w+ )?(?:files|pieces|data)\b|[“\"(]the\b"
+        r"|[“\"][^”\"]{2,40}[”\"]|\bcalled\b|\bknown as\b|\bincludes?\b",
+    ),
+    _answer_type(
+        "number",
+        r"\bhow many\b|\bhow much\b|\bnumber of\b|\bpercent|\bminimum\b|\bmaximum\b|\blimit\b",
+        rf"\b{_NUMBER}\b|%",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A text's content stems, and for each answer type whether it is asked for or given."""
+
+    stems: frozenset[str]
+    types: tuple[bool, ...]
+    length: int
+
+
+@lru_cache(maxsize=1)
+def _stemmer() -> Any:
+    import snowballstemmer
+
+    return snowballstemmer.stemmer("english")
+
+
+@lru_cache(maxsize=65_536)
+def _stem(word: str) -> str:
+    stem: str = _stemmer().stemWord(word)
+    return stem
+
+
+@lru_cache(maxsize=65_536)
+def of_sentence(text: str) -> Words:
+    """Return the words of a policy's sentence, given as it reads."""
+    words = _WORD.findall(text.lower())
+    stems = frozenset(_stem(word) for word in words if word not in _QUESTION_WORDS)
+    return Words(stems, tuple(bool(kind.given.search(text)) for kind in ANSWER_TYPES), len(words))
+
+
+def of_question(text: str) -> Words:
+    """Return the words of a question, without those that only make it one."""
+    words = _WORD.findall(text.lower().replace("’", "'"))
+    stems = frozenset(_stem(word) for word in words if word not in _QUESTION_WORDS)
+    return Words(stems, tuple(bool(kind.asked.search(text)) for kind in ANSWER_TYPES), len(words))
+
+
+@lru_cache(maxsize=1)
+def _rarities() -> dict[str, float]:
+    content = (Path(__file__).parent / "rarity.json").read_text(encoding="utf-8")
+    table: dict[str, float] = json.loads(content)
+    return table
+
+
+def rarity_of(stem: str) -> float:
+    """Return how rare a stem is in policies: the logarithm of one in how many sentences has it."""
+    table = _rarities()
+    return table.get(stem, table[""])
+
+
+def is_word(stem: str) -> bool:
+    """Tell whether policies use a stem at all."""
+    return stem in _rarities()
+
+
+def is_common(word: str) -> bool:
+    """Tell whether a word is one that policies use, and so hardly a company's name."""
+    return word in _QUESTION_WORDS or _rarities().get(_stem(word.lower()), _RARE) < _RARE
+
+
+def coverage(question: Words, found: frozenset[str]) -> float:
+    """Return the share of a question's stems that are found, each weighted by its rarity.
+
+    >>> coverage(of_question("Is there a cookie?"), frozenset({"cooki"}))
+    1.0
+    """
+    total = sum(map(rarity_of, question.stems))
+    part = sum(map(rarity_of, question.stems & found))
+    return part / total if total else 0.0

@@ -1,0 +1,162 @@
+"""Answer → terminal, Markdown, JSON: one mapping for every face.
+
+Policies and questions are data. Before any of their text reaches a terminal, what could act on it
+(escape sequences, control characters, marks that turn writing around) is replaced; before it
+reaches Markdown, its markup is escaped.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from index.passages import readable
+from index.types import Policy
+from qa.types import Answer, Citation, PolicyAnswer, SearchResult
+
+Json = dict[str, Any]
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$-])")
+_SHOWN_QUOTE = 600
+
+
+def unprintable(character: str) -> bool:
+    """Tell whether a character acts instead of showing: controls, bidirectional marks, surrogates."""
+    return unicodedata.category(character) in {"Cc", "Cs"} or character in _DIRECTIONS
+
+
+_DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def printable(text: str) -> str:
+    """Return a text that is safe on a terminal, on one line.
+
+    >>> printable("a\\x1b[31mb\\n c")
+    'a�[31mb c'
+    """
+    line = " ".join(text.split())
+    return "".join("\ufffd" if unprintable(character) else character for character in line)
+
+
+def escape_markdown(text: str) -> str:
+    """Return a text that Markdown shows as it is.
+
+    >>> escape_markdown("[x](y) *z*")
+    '\\\\[x\\\\]\\\\(y\\\\) \\\\*z\\\\*'
+    """
+    return _MARKDOWN.sub(r"\\\1", printable(text))
+
+
+def place(citation: Citation) -> str:
+    """Return where a quote stands: its section, file and offsets."""
+    section = f"{citation.section} · " if citation.section else ""
+    return f"{section}{citation.source} {citation.start}–{citation.end}"
+
+
+def percent(p: float) -> str:
+    """Return a probability in words' precision: 97 %."""
+    return f"{100 * p:.0f} %"
+
+
+def answer_json(answer: Answer) -> Json:
+    """Return the JSON form of an answer; the field names are a contract."""
+    return {
+        "question": answer.question,
+        "policies": list(answer.policies),
+        "answers": [_policy_answer_json(one) for one in answer.answers],
+        "unknown_names": list(answer.unknown_names),
+        "omitted": answer.omitted,
+        "text": answer_markdown(answer),
+        "engine": answer.engine,
+        "problems": [asdict(problem) for problem in answer.problems],
+        "seconds": round(answer.seconds, 4),
+    }
+
+
+def _policy_answer_json(one: PolicyAnswer) -> Json:
+    return {
+        "policy": one.policy,
+        "title": one.title,
+        "status": one.status,
+        "text": one.text,
+        "p_stated": round(one.p_stated, 4),
+        "confidence": round(one.confidence, 4),
+        "statements": [asdict(statement) for statement in one.statements],
+        "citations": [asdict(citation) for citation in one.citations],
+        "nearest": [asdict(citation) for citation in one.nearest],
+    }
+
+
+def search_json(question: str, results: tuple[SearchResult, ...]) -> Json:
+    """Return the JSON form of search results."""
+    return {"question": question, "results": [asdict(result) for result in results]}
+
+
+def policy_json(policy: Policy, passages: int) -> Json:
+    """Return the JSON form of what is known of a policy, without its text."""
+    return {
+        "policy": policy.id,
+        "title": policy.title,
+        "names": [*policy.names, *policy.domains],
+        "source": policy.source_name,
+        "sources": list(policy.sources),
+        "sha256": policy.sha256,
+        "updated": policy.updated.isoformat() if policy.updated else None,
+        "characters": len(policy.text),
+        "passages": passages,
+    }
+
+
+def summary(answer: Answer) -> Iterator[str]:
+    """Yield the sentences about an answer as a whole that every face shows."""
+    for name in answer.unknown_names:
+        yield f"No policy of {printable(name)} is indexed."
+    if answer.omitted:
+        yield (
+            f"{answer.omitted} more policies were not searched in depth; "
+            "name one in the question to have it searched."
+        )
+    for problem in answer.problems:
+        yield f"Note: {printable(problem.message)}."
+
+
+def stated(answer: Answer) -> list[PolicyAnswer]:
+    """Return the answers of the policies that state one."""
+    return [one for one in answer.answers if one.status == "stated"]
+
+
+def silent(answer: Answer) -> list[PolicyAnswer]:
+    """Return the answers of the policies that state none."""
+    return [one for one in answer.answers if one.status != "stated"]
+
+
+def answer_markdown(answer: Answer) -> str:
+    """Return the whole answer as Markdown, document text escaped."""
+    parts: list[str] = []
+    for one in stated(answer):
+        parts.append(f"### {escape_markdown(one.title)} — states this ({percent(one.p_stated)})")
+        for statement in one.statements:
+            marks = "".join(f" [{marker}]" for marker in statement.markers)
+            mark = marks if statement.verified else " (unverified)"
+            parts.append(f"> {escape_markdown(statement.text)}{mark}")
+        parts.append("\n".join(_source_line(citation) for citation in one.citations))
+    for one in silent(answer):
+        title = escape_markdown(one.title)
+        parts.append(f"### {title} — does not state this ({percent(one.confidence)})")
+    parts += [escape_markdown(sentence) for sentence in summary(answer)]
+    return "\n\n".join(parts)
+
+
+def _source_line(citation: Citation) -> str:
+    return f"- [{citation.marker}] {escape_markdown(place(citation))}"
+
+
+def quote_line(citation: Citation) -> str:
+    """Return a quote as it reads on one line of a terminal, with its list's or table's opening."""
+    words = printable(readable(citation.quote))
+    if len(words) > _SHOWN_QUOTE:
+        words = words[:_SHOWN_QUOTE] + " …"
+    return f"({printable(citation.context)}) “{words}”" if citation.context else f"“{words}”"

@@ -1,0 +1,106 @@
+"""A question and a scope → evidence: dense and lexical search, fused by rank.
+
+A small scope is searched policy by policy, so that a long one cannot crowd out the others. Beyond
+that, one unfiltered search picks the policies that are then searched by themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from index.catalog import match_any
+from index.errors import StoreError
+from index.home import Home
+from index.types import Policy
+from qa.types import Evidence, Question
+
+DEEP = 50
+"""Policies in scope up to which each is searched by itself."""
+_WIDE_HITS, _WIDE_POLICIES = 200, 10
+_DEPTH = 2
+_FUSION = 60.0
+_WORD = re.compile(r"\w+(?:[-'’.@]\w+)*")
+_STOP = frozenset(
+    ["a", "an", "the", "and", "or", "of", "to", "in", "on", "for", "with", "by", "at", "from", "is", "are", "was", "were", "be", "been", "do", "does", "did", "can", "could", "will", "would", "shall", "should", "may", "might", "must", "have", "has", "had", "i", "you", "we", "they", "it", "its", "my", "your", "our", "their", "this", "that", "these", "those", "what", "which", "who", "whom", "whose", "when", "where", "why", "how", "if", "any", "there"]
+)
+
+
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """Evidence by policy id, best first, and how many policies were not searched in depth."""
+
+    evidence: Mapping[str, tuple[Evidence, ...]]
+    omitted: int
+
+
+def retrieve(home: Home, question: Question, scope: Sequence[Policy], *, top_k: int) -> Retrieval:
+    """Return up to ``top_k`` passages of each policy in scope."""
+    deep = scope if len(scope) <= DEEP else _promising(home, question, scope)
+    evidence = {policy.id: _search(home, question, policy, top_k) for policy in deep}
+    return Retrieval(evidence, len(scope) - len(deep))
+
+
+def _promising(home: Home, question: Question, scope: Sequence[Policy]) -> list[Policy]:
+    """Return the policies whose passages come first in one search over everything."""
+    dense = [(hit.policy, hit.id) for hit in home.vectors.search(question.vector, None, _WIDE_HITS)]
+    lexical = home.catalog.search(_query(question.text), None, _WIDE_HITS)
+    by_id = {policy.id: policy for policy in scope}
+    best: dict[str, float] = {}
+    for (policy, _), score in fuse([dense, lexical]).items():
+        best[policy] = max(best.get(policy, 0.0), score)
+    ranked = sorted((id_ for id_ in best if id_ in by_id), key=lambda id_: -best[id_])
+    return [by_id[id_] for id_ in ranked[:_WIDE_POLICIES]]
+
+
+def _search(home: Home, question: Question, policy: Policy, top_k: int) -> tuple[Evidence, ...]:
+    hits = home.vectors.search(question.vector, policy.id, _DEPTH * top_k)
+    dense = [hit.id for hit in hits]
+    lexical = [
+        id_ for _, id_ in home.catalog.search(_query(question.text), policy.id, _DEPTH * top_k)
+    ]
+    scores = fuse([dense, lexical])
+    stored = {p.passage.id: p for p in home.catalog.passages(policy, list(scores))}
+    if len(stored) < min(top_k, 1):
+        raise StoreError(
+            f"no vector of the policy {policy.id!r} can be found",
+            hint="build the index again: policyqa index --rebuild",
+        )
+    ranked = [id_ for id_ in sorted(scores, key=lambda id_: -scores[id_]) if id_ in stored][:top_k]
+    vectors = home.vectors.get(ranked)
+    return tuple(
+        Evidence(
+            policy=policy.id,
+            passage=stored[id_].passage,
+            score=scores[id_],
+            rank=rank,
+            vector=vectors[id_],
+            sentence_vectors=stored[id_].sentence_vectors,
+        )
+        for rank, id_ in enumerate((id_ for id_ in ranked if id_ in vectors), start=1)
+    )
+
+
+def fuse(rankings: Iterable[Sequence[Key]]) -> dict[Key, float]:
+    """Return each item's reciprocal rank, summed over rankings (Cormack et al. 2009, k = 60).
+
+    >>> fused = fuse([["a", "b"], ["b"]])
+    >>> max(fused, key=fused.get)
+    'b'
+    """
+    scores: dict[Key, float] = {}
+    for ranking in rankings:
+        for rank, item in enumerate(ranking, start=1):
+            scores[item] = scores.get(item, 0.0) + 1.0 / (_FUSION + rank)
+    return scores
+
+
+def _query(question: str) -> str:
+    """Return the FTS5 expression for a question: its content words, or all words if none is."""
+    words = list(dict.fromkeys(_WORD.findall(question.lower())))
+    return match_any([word for word in words if word not in _STOP] or words or [""])

@@ -1,0 +1,149 @@
+"""Answers, search results and lists on a terminal: rich where there is one, plain text in a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from index.build import SyncReport
+from index.types import Policy
+from qa import render
+from qa.types import Answer, Citation, PolicyAnswer, SearchResult
+
+
+def out() -> Console:
+    """Return the console for results."""
+    return Console(highlight=False, soft_wrap=False)
+
+
+def err() -> Console:
+    """Return the console for progress and errors."""
+    return Console(stderr=True, highlight=False)
+
+
+def show_answer(console: Console, answer: Answer) -> None:
+    """Print an answer: stated first with its numbered quotes, then the policies that are silent."""
+    for one in render.stated(answer):
+        _heading(console, one, "states this", "green")
+        for citation in one.citations:
+            _quote(console, citation)
+        for statement in one.statements:
+            if not statement.verified:
+                console.print(Text(f"  unverified: {render.printable(statement.text)}", "yellow"))
+        console.print()
+    for one in render.silent(answer):
+        _heading(console, one, "does not state this", "yellow")
+        if one.nearest:
+            closest = one.nearest[0]
+            text = (
+                f"closest: {render.quote_line(closest)} — {render.printable(render.place(closest))}"
+            )
+            console.print(Padding(Text(text, "dim"), (0, 0, 0, 4)))
+        console.print()
+    for sentence in render.summary(answer):
+        console.print(Text(sentence))
+
+
+def _heading(console: Console, one: PolicyAnswer, verdict: str, style: str) -> None:
+    line = Text(render.printable(one.title), "bold")
+    line.append(f"  {verdict} ({render.percent(one.confidence)} sure)", style)
+    console.print(line)
+
+
+def _quote(console: Console, citation: Citation) -> None:
+    text = Text(f"[{citation.marker}] ", "bold cyan")
+    text.append(render.quote_line(citation), "default")
+    console.print(Padding(text, (0, 0, 0, 2)))
+    console.print(Padding(Text(render.printable(render.place(citation)), "dim"), (0, 0, 0, 6)))
+
+
+def show_results(console: Console, results: Sequence[SearchResult]) -> None:
+    """Print search results, best first."""
+    for result in results:
+        place = f"{result.policy} {result.start}–{result.end}"
+        section = f" · {render.printable(result.section)}" if result.section else ""
+        console.print(Text(f"{result.rank}. {place}{section}  {result.score:.3f}", "bold"))
+        console.print(Padding(Text(render.printable(result.text)), (0, 0, 0, 3)))
+    if not results:
+        console.print("Nothing was found.")
+
+
+def show_policies(console: Console, policies: Sequence[Policy], counts: dict[str, int]) -> None:
+    """Print a table of what is indexed."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("policy", "title", "names", "updated", "characters", "passages"):
+        table.add_column(
+            column, justify="right" if column in {"characters", "passages"} else "left"
+        )
+    for policy in policies:
+        table.add_row(
+            policy.id,
+            Text(render.printable(policy.title)),
+            Text(render.printable(", ".join(policy.names))),
+            str(policy.updated or "—"),
+            f"{len(policy.text):,}",
+            str(counts.get(policy.id, 0)),
+        )
+    console.print(table)
+
+
+def show_report(console: Console, report: SyncReport) -> None:
+    """Print what a sync did."""
+    done = {
+        "added": report.added,
+        "changed": report.changed,
+        "unchanged": report.unchanged,
+        "removed": report.removed,
+    }
+    counts = ", ".join(f"{len(ids)} {name}" for name, ids in done.items())
+    console.print(f"{counts}, {len(report.failed)} failed, {len(report.skipped)} skipped")
+    for name in ("added", "changed", "removed"):
+        if done[name]:
+            console.print(Text(f"{name}: {', '.join(done[name])}"))
+    for path in report.skipped:
+        console.print(Text(f"skipped {render.printable(path)}: not a format that is read", "dim"))
+
+
+def show_text(console: Console, text: str) -> None:
+    """Print a document's text line by line; what could act on the terminal is replaced."""
+    for line in text.split("\n"):
+        shown = "".join("\ufffd" if render.unprintable(c) and c != "\t" else c for c in line)
+        console.print(Text(shown), soft_wrap=True)
+
+
+def show_error(console: Console, message: str, hint: str) -> None:
+    """Print one line that says what is wrong, and a hint that says what to do next."""
+    console.print(Text(f"error: {render.printable(message)}", "red"), soft_wrap=True)
+    if hint:
+        console.print(Text(f"hint: {render.printable(hint)}"), soft_wrap=True)
+
+
+@contextmanager
+def progress_bar(console: Console) -> Iterator[Callable[[str, int, int], None]]:
+    """Show a bar, from the first call on, of what is being done, how much is done, of how much.
+
+    Where there is no terminal, one line says that it began.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    bar = Progress(*columns, console=console, transient=True)
+    task = bar.add_task("indexing", total=None)
+
+    def update(what: str, done: int, total: int) -> None:
+        if not console.is_terminal and done == 0:
+            console.print(f"indexing {total} {'policy' if total == 1 else 'policies'} …")
+        elif console.is_terminal:
+            bar.start()
+        bar.update(
+            task, description=f"indexing {render.printable(what):.40}", completed=done, total=total
+        )
+
+    try:
+        yield update
+    finally:
+        bar.stop()

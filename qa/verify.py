@@ -1,0 +1,144 @@
+"""Every quote is found in its policy, character for character, or its claim is marked. Pure.
+
+A quote is looked for under one declared normalisation, and what is shown is always the policy's
+own text at the place found. Numbers, letters, negations and punctuation are never touched:
+
+- a run of white space, no-break spaces and line breaks counts as one space;
+- curly and angular quotation marks count as straight ones;
+- dashes and minus signs count as a hyphen;
+- soft hyphens and zero-width characters do not count;
+- ligatures count as their letters, an ellipsis as three points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+
+from index.types import Policy, Span
+from qa.types import Citation, Claim, Problem, Quote, Statement
+
+_EQUAL = {
+    **dict.fromkeys("‘’‚‛′‹›`´", "'"),
+    **dict.fromkeys("“”„‟″«»", '"'),
+    **dict.fromkeys("‐‑‒–—―−﹣－", "-"),
+    **dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff", ""),
+    "ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st",
+    "Ĳ": "IJ", "ĳ": "ij", "…": "...",
+}  # fmt: skip
+
+
+Sections = Callable[[int], str]
+"""Returns the section path of an offset."""
+
+
+def normalise(text: str) -> tuple[str, list[int]]:
+    """Return a text as quotes are compared, and each of its characters' offset in the original.
+
+    >>> normalise("“a\\u00ad b")[0]
+    '"a b'
+    """
+    characters: list[str] = []
+    offsets: list[int] = []
+    for offset, character in enumerate(text):
+        same = " " if character.isspace() else _EQUAL.get(character, character)
+        if same == " " and (not characters or characters[-1] == " "):
+            continue
+        characters += same
+        offsets += [offset] * len(same)
+    return "".join(characters), offsets
+
+
+@lru_cache(maxsize=256)
+def _normalised(text: str) -> tuple[str, list[int]]:
+    return normalise(text)
+
+
+def find_quote(quote: str, text: str, near: int | None = None) -> Span | None:
+    """Return where a text holds a quote, or None.
+
+    Of several places the one nearest to ``near`` is returned, or the first. The span never begins
+    or ends inside a character that stands for several (a ligature).
+    """
+    if near is not None and text.startswith(quote, near) and quote.strip():
+        return Span(near, near + len(quote))
+    wanted = normalise(quote)[0].strip()
+    haystack, offsets = _normalised(text)
+    if not wanted:
+        return None
+    spans = (
+        Span(offsets[at], offsets[at + len(wanted) - 1] + 1)
+        for at in _occurrences(wanted, haystack)
+    )
+    whole = (span for span in spans if normalise(span.of(text))[0].strip() == wanted)
+    return min(whole, key=lambda span: abs(span.start - (near or 0)), default=None)
+
+
+def _occurrences(wanted: str, text: str) -> Iterator[int]:
+    at = text.find(wanted)
+    while at >= 0:
+        yield at
+        at = text.find(wanted, at + 1)
+
+
+class Verifier:
+    """Turns claims into statements and citations, numbering markers over a whole response."""
+
+    def __init__(self) -> None:
+        self._next_marker = 1
+        self.problems: list[Problem] = []
+
+    def verify(
+        self, policy: Policy, claims: Iterable[Claim], sections: Sections
+    ) -> tuple[tuple[Statement, ...], tuple[Citation, ...]]:
+        """Return the statements of claims, and the citations of those whose quotes were found.
+
+        A claim with a quote that is not in the policy becomes an unverified statement without
+        markers, and a problem.
+        """
+        statements: list[Statement] = []
+        citations: list[Citation] = []
+        for claim in claims:
+            spans = [find_quote(quote.text, policy.text, quote.near) for quote in claim.quotes]
+            missing = [q for q, span in zip(claim.quotes, spans, strict=True) if span is None]
+            if missing or not spans:
+                self.problems.append(_not_found(policy, claim, missing))
+                statements.append(Statement(claim.text, (), verified=False))
+                continue
+            made = [
+                self._cite(policy, span, quote, sections)
+                for quote, span in zip(claim.quotes, spans, strict=True)
+                if span is not None
+            ]
+            citations += made
+            markers = tuple(citation.marker for citation in made)
+            statements.append(Statement(claim.text, markers, verified=True))
+        return tuple(statements), tuple(citations)
+
+    def _cite(self, policy: Policy, span: Span, quote: Quote, sections: Sections) -> Citation:
+        marker = self._next_marker
+        self._next_marker += 1
+        return cite(policy, span, marker, sections(span.start), quote.context)
+
+
+def cite(policy: Policy, span: Span, marker: int, section: str, context: str = "") -> Citation:
+    """Return the citation of a span: its quote is cut from the policy's own text."""
+    return Citation(
+        marker=marker,
+        quote=span.of(policy.text),
+        start=span.start,
+        end=span.end,
+        section=section,
+        page=None,
+        source=policy.source_name,
+        sha256=policy.sha256,
+        context=context,
+    )
+
+
+def _not_found(policy: Policy, claim: Claim, missing: list[Quote]) -> Problem:
+    if not missing:
+        return Problem("no_quote", f"no quote supports the statement {claim.text!r}", policy.id)
+    return Problem(
+        "quote_not_found", f"the quote {missing[0].text!r} is not in the policy", policy.id
+    )
