@@ -215,9 +215,10 @@ class Catalog:
 
     def passage_ids(self, policy: str | None = None) -> tuple[str, ...]:
         """Return the ids of a policy's passages in order, or of all."""
-        where = "WHERE policy = ?" if policy is not None else ""
-        parameters = (policy,) if policy is not None else ()
-        rows = self._rows(f"SELECT id FROM passages {where} ORDER BY policy, ordinal", parameters)
+        rows = self._rows(
+            "SELECT id FROM passages WHERE ?1 IS NULL OR policy = ?1 ORDER BY policy, ordinal",
+            (policy,),
+        )
         return tuple(row[0] for row in rows)
 
     def passage_counts(self) -> dict[str, int]:
@@ -227,22 +228,20 @@ class Catalog:
 
     def passages(self, policy: Policy, ids: Sequence[str] | None = None) -> list[IndexedPassage]:
         """Return passages of a policy in order: those with the given ids, or all."""
-        wanted = "" if ids is None else f"AND p.id IN ({','.join('?' * len(ids))})"
         rows = self._rows(
             "SELECT p.*, w.text AS words FROM passages p JOIN words w ON w.rowid = p.number "
-            f"WHERE p.policy = ? {wanted} ORDER BY p.ordinal",
-            (policy.id, *(ids or ())),
+            "WHERE p.policy = ?1 AND (?2 IS NULL OR p.id IN (SELECT value FROM json_each(?2))) "
+            "ORDER BY p.ordinal",
+            (policy.id, None if ids is None else json.dumps(ids)),
         )
         return [_indexed(row, policy.text) for row in rows]
 
     def search(self, query: str, policy: str | None, limit: int) -> list[tuple[str, str]]:
         """Return ``(policy, passage id)`` by BM25, best first. ``query`` is an FTS5 expression."""
-        where = "AND w.policy = ?" if policy is not None else ""
-        parameters = (query, policy, limit) if policy is not None else (query, limit)
         rows = self._rows(
             "SELECT p.policy, p.id FROM words w JOIN passages p ON p.number = w.rowid "
-            f"WHERE words MATCH ? {where} ORDER BY bm25(words) LIMIT ?",
-            parameters,
+            "WHERE words MATCH ?1 AND (?2 IS NULL OR w.policy = ?2) ORDER BY bm25(words) LIMIT ?3",
+            (query, policy, limit),
         )
         return [(row[0], row[1]) for row in rows]
 

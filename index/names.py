@@ -25,7 +25,15 @@ _TITLE_WORD = re.compile(
     re.IGNORECASE,
 )
 _NOT_A_NAME = frozenset(
-    ["a", "an", "the", "and", "or", "of", "for", "to", "in", "on", "de", "du", "la", "le", "des", "der", "die", "das", "our", "your", "this", "website", "site", "app", "apps", "application", "service", "services", "platform", "product", "products", "group", "company", "policy", "policies", "privacy", "notice", "statement", "terms", "use", "data", "protection", "global", "cookie", "cookies", "online", "extension", "dashboard", "english", "en", "us", "eu", "uk", "we", "you", "customers", "users", "version", "updated", "archive", "copy", "inc", "llc", "ltd", "limited", "gmbh", "corp", "collectively", "agreement", "pp", "pii", "tos", "information", "personal", "who", "what", "how", "general", "legal", "advertising", "consumer", "choices", "rights", "centre", "center", "california", "european", "business", "full", "main"]
+    (
+        "a an the and or of for to in on de du la le des der die das our your this website "
+        "site app apps application service services platform product products group company "
+        "policy policies privacy notice statement terms use data protection global cookie "
+        "cookies online extension dashboard english en us eu uk we you customers users "
+        "version updated archive copy inc llc ltd limited gmbh corp collectively agreement pp "
+        "pii tos information personal who what how general legal advertising consumer choices "
+        "rights centre center california european business full main"
+    ).split()
 )
 _LEGAL_FORM = (
     r"(?:Inc\.?|LLC|L\.L\.C\.|Ltd\.?|LTD\.?|Limited|GmbH|B\.V\.|BV|AG|SE|S\.A\.|SAS|S\.r\.l\.|plc|PLC|"

@@ -50,6 +50,11 @@ class _Draft:
     tokens: int
     sentences: tuple[Sentence, ...]
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether there is nothing but headings."""
+        return all(sentence.kind == HEADING for sentence in self.sentences)
+
     def joined(self, other: _Draft) -> _Draft:
         """Return both as one, in the other's section. Their tokens add up: a space is between."""
         return _Draft(
@@ -119,14 +124,14 @@ class _Splitter:
         """Pack each section's sentences; a heading with nothing below it joins what follows."""
         waiting: _Draft | None = None
         for _, blocks in groupby(self.outline.blocks, key=lambda block: block.section):
-            for draft in self._pack(blocks):
-                if waiting and waiting.tokens + draft.tokens <= self.room - self.context_room:
-                    draft = waiting.joined(draft)
+            for packed in self._pack(blocks):
+                draft = packed
+                if waiting and waiting.tokens + packed.tokens <= self.room - self.context_room:
+                    draft = waiting.joined(packed)
                 elif waiting:
                     yield waiting
-                bare = all(sentence.kind == HEADING for sentence in draft.sentences)
-                waiting = draft if bare else None
-                if not bare:
+                waiting = draft if draft.is_bare else None
+                if not waiting:
                     yield draft
         if waiting:
             yield waiting

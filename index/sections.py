@@ -225,8 +225,9 @@ class _Scanner:
         return bool(match and "." not in match["number"])
 
     def _is_title(self, position: int) -> bool:
-        """Tell whether a line without any mark is a heading: the first one, capitals, or short
-        with longer text, a list or clauses below it.
+        """Tell whether a line without any mark is a heading.
+
+        It is the first line, in capitals, or short with longer text, a list or clauses below it.
         """
         text, below = self.lines[position].text, self._below(position)
         if not _is_title(text) or below is None or below.start in self.rows:

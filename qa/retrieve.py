@@ -24,7 +24,12 @@ _DEPTH = 2
 _FUSION = 60.0
 _WORD = re.compile(r"\w+(?:[-'’.@]\w+)*")
 _STOP = frozenset(
-    ["a", "an", "the", "and", "or", "of", "to", "in", "on", "for", "with", "by", "at", "from", "is", "are", "was", "were", "be", "been", "do", "does", "did", "can", "could", "will", "would", "shall", "should", "may", "might", "must", "have", "has", "had", "i", "you", "we", "they", "it", "its", "my", "your", "our", "their", "this", "that", "these", "those", "what", "which", "who", "whom", "whose", "when", "where", "why", "how", "if", "any", "there"]
+    (
+        "a an the and or of to in on for with by at from is are was were be been do does did "
+        "can could will would shall should may might must have has had i you we they it its "
+        "my your our their this that these those what which who whom whose when where why how "
+        "if any there"
+    ).split()
 )
 
 

@@ -41,7 +41,25 @@ _SUBJECTS = (
 # Owners and subjects that are no companies: laws, places, authorities, people's roles.
 _NO_COMPANY = frozenset(
     squash(word)
-    for word in ["i", "it", "its", "this", "that", "the", "they", "you", "your", "we", "us", "our", "one", "who", "what", "which", "he", "she", "someone", "anyone", "everyone", "people", "user", "users", "customer", "customers", "visitor", "visitors", "child", "children", "kid", "kids", "parent", "parents", "minor", "minors", "teen", "teens", "employee", "employees", "applicant", "applicants", "advertiser", "advertisers", "authorities", "police", "court", "courts", "government", "governments", "law", "laws", "country", "state", "company", "companies", "business", "app", "apps", "application", "site", "website", "websites", "service", "services", "platform", "product", "products", "policy", "policies", "notice", "statement", "document", "provider", "providers", "vendor", "vendors", "partner", "partners", "affiliates", "data", "information", "cookie", "cookies", "personal", "today", "gdpr", "ccpa", "cpra", "coppa", "hipaa", "lgpd", "pipeda", "dsgvo", "ferpa", "dnt", "gpc", "dpo", "eu", "eea", "uk", "us", "usa", "un", "europe", "european", "union", "america", "american", "california", "californian", "virginia", "colorado", "texas", "germany", "german", "france", "french", "spain", "spanish", "italy", "italian", "netherlands", "dutch", "ireland", "irish", "belgium", "switzerland", "swiss", "austria", "poland", "sweden", "norway", "denmark", "finland", "canada", "canadian", "mexico", "brazil", "india", "indian", "china", "chinese", "japan", "japanese", "korea", "singapore", "australia", "australian", "russia", "russian", "israel", "turkey", "ukraine", "africa", "asia", "london", "paris", "berlin", "amsterdam", "dublin", "brussels", "york", "washington", "delaware", "english", "ip", "id", "ai", "api", "url", "pii", "phi", "monday", "tuesday", "friday", "january", "february", "march", "april", "june", "july", "august", "september", "october", "november", "december"]
+    for word in (
+        "i it its this that the they you your we us our one who what which he she someone "
+        "anyone everyone people user users customer customers visitor visitors child children "
+        "kid kids parent parents minor minors teen teens employee employees applicant "
+        "applicants advertiser advertisers authorities police court courts government "
+        "governments law laws country state company companies business app apps application "
+        "site website websites service services platform product products policy policies "
+        "notice statement document provider providers vendor vendors partner partners "
+        "affiliates data information cookie cookies personal today gdpr ccpa cpra coppa hipaa "
+        "lgpd pipeda dsgvo ferpa dnt gpc dpo eu eea uk us usa un europe european union "
+        "america american california californian virginia colorado texas germany german "
+        "france french spain spanish italy italian netherlands dutch ireland irish belgium "
+        "switzerland swiss austria poland sweden norway denmark finland canada canadian "
+        "mexico brazil india indian china chinese japan japanese korea singapore australia "
+        "australian russia russian israel turkey ukraine africa asia london paris berlin "
+        "amsterdam dublin brussels york washington delaware english ip id ai api url pii phi "
+        "monday tuesday friday january february march april june july august september "
+        "october november december"
+    ).split()
 )
 
 

@@ -33,9 +33,9 @@ Sections = Callable[[int], str]
 
 
 def normalise(text: str) -> tuple[str, list[int]]:
-    """Return a text as quotes are compared, and each of its characters' offset in the original.
+    r"""Return a text as quotes are compared, and each of its characters' offset in the original.
 
-    >>> normalise("“a\\u00ad b")[0]
+    >>> normalise("“a\u00ad b")[0]
     '"a b'
     """
     characters: list[str] = []

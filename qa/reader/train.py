@@ -2,8 +2,10 @@
 
 ``--data`` holds ``policy-questions`` and ``opp115`` in their published layouts, of which only the
 train parts are read, and ``squad/dev-v2.0.json``: questions about anything else, asked of a random
-policy, teach what no policy answers. ``--home`` keeps the index of their policies between runs. Seeded. Needs the extra
-``encoders`` (for torch and scikit-learn). Writes ``rarity.json`` and ``weights.npz`` beside this file.
+policy, teach what no policy answers. ``--home`` keeps the index of their policies between runs.
+
+Seeded. Needs the extra ``encoders`` (for torch) and scikit-learn. Writes ``rarity.json`` and
+``weights.npz`` beside this file.
 """
 
 from __future__ import annotations

@@ -11,7 +11,14 @@ from typing import Any
 
 _WORD = re.compile(r"[^\W_](?:[\w'’.-]*[^\W_])?|_\w+")
 _QUESTION_WORDS = frozenset(
-    ["a", "about", "am", "an", "and", "any", "are", "as", "at", "be", "been", "being", "but", "by", "can", "could", "did", "do", "does", "for", "from", "had", "has", "have", "having", "he", "her", "hers", "him", "his", "how", "i", "if", "in", "into", "is", "it", "its", "me", "my", "no", "not", "of", "on", "or", "our", "ours", "she", "should", "so", "some", "such", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "those", "to", "us", "was", "we", "were", "what", "when", "where", "which", "who", "whom", "whose", "why", "will", "with", "would", "you", "your", "yours", "policy", "privacy", "document", "statement", "notice", "tell", "please", "state", "stated", "say", "says", "company"]
+    (
+        "a about am an and any are as at be been being but by can could did do does for from "
+        "had has have having he her hers him his how i if in into is it its me my no not of "
+        "on or our ours she should so some such than that the their them then there these "
+        "they this those to us was we were what when where which who whom whose why will with "
+        "would you your yours policy privacy document statement notice tell please state "
+        "stated say says company"
+    ).split()
 )
 _NUMBER = (
     r"(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|twelve|thirteen|fifteen|eighteen|"
