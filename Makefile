@@ -2,12 +2,13 @@
 PYTHON ?= python3
 BASE := .venv/base
 DEV := .venv/dev
+LOCK := --quiet --no-header --no-emit-index-url --no-emit-find-links --strip-extras pyproject.toml
 Q ?= how long is data retained?
 
 export HF_HUB_OFFLINE := 1
 export ANONYMIZED_TELEMETRY := False
 
-.PHONY: ask test check heldout speed train clean
+.PHONY: ask test check heldout speed train lock clean
 
 ask: $(BASE)/.installed  ## answer a question: make ask Q="who gets my data?"
 	@$(BASE)/bin/policyqa ask "$(Q)"
@@ -40,6 +41,11 @@ $(DEV)/.installed: requirements-dev.lock pyproject.toml
 	$(DEV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
 	$(DEV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
+
+lock: $(DEV)/.installed  ## resolve both lock files again
+	$(DEV)/bin/python -m piptools compile $(LOCK) --generate-hashes -o requirements.lock
+	$(DEV)/bin/python -m piptools compile $(LOCK) --extra encoders --extra dev -o requirements-dev.lock
+	sed -i 's/^\(torch==[0-9.]*\)+cpu/\1/' requirements-dev.lock
 
 clean:  ## remove the environments
 	rm -rf .venv

@@ -53,7 +53,7 @@ _DOMAIN = re.compile(
     r"(?<![\w.-])(?:[\w-]+\.)*(?P<label>[\w-]{2,40})\.(?P<top>[a-z]{2,12})(?![\w-])", re.I
 )
 _CAMEL = re.compile(r"\b(?=\w*[a-z])(?=\w*[A-Z]\w*[A-Z])\w+\b|\b[A-Za-z]+\d[a-z]\w*\b")
-_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 _MONTH = r"(?P<month>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 _DAY, _YEAR = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?", r"(?P<year>(?:19|20)\d\d)"
 _DATES = tuple(

@@ -105,6 +105,11 @@ class Assistant:
             seconds=time.perf_counter() - started,
         )
 
+    def read(self, question: str, policy: Policy) -> Reading:
+        """Return what the reader makes of one policy's evidence; ``ask`` is built on it."""
+        where = Route((policy.id,), ())
+        return self._read(checked(question), where)[0][policy.id]
+
     def search(
         self, question: str, *, top_k: int = 10, policies: Sequence[str] = ()
     ) -> tuple[SearchResult, ...]:

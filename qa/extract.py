@@ -20,15 +20,20 @@ _RELEVANCE_FLOOR, _RELEVANCE_SHARE = 0.2, 0.5
 _BETWEEN = re.compile(r"\s*(?:[•·*+–-]\s*)?")
 
 
+def ranked(reading: Reading) -> tuple[Span, ...]:
+    """Return what would be quoted, best first, whether or not the policy states an answer."""
+    return tuple(_span(c.passage, c.sentence) for c in _quotable(reading.candidates))
+
+
 def claims(policy: Policy, reading: Reading) -> tuple[Claim, ...]:
     """Return one claim per quote that answers, the best first."""
     best = _quotable(reading.candidates)
     if not best:
         return ()
     floor = max(_RELEVANCE_FLOOR, _RELEVANCE_SHARE * best[0].relevance)
-    chosen = [best[0], *(c for c in best[1:] if c.relevance >= floor)]
-    spans = _merge(policy, [_span(c.passage, c.sentence) for c in chosen][:_MOST_QUOTES])
-    contexts = {_span(c.passage, c.sentence).start: _context(policy, c) for c in chosen}
+    chosen = [best[0], *(c for c in best[1:_MOST_QUOTES] if c.relevance >= floor)]
+    spans = _merge(policy, [_span(c.passage, c.sentence) for c in chosen])
+    contexts = {c.sentence.start: _context(policy, c) for c in chosen}
     return tuple(_claim(policy, span, contexts.get(span.start, "")) for span in spans)
 
 

@@ -51,8 +51,8 @@ from qa.types import Question
 SEED = 0
 RANK, EPOCHS, BATCH, DROPOUT = 64, 3, 32, 0.2
 FOLDS = 5
-# A set weighs in the calibration as if it had this many questions for each one it has.
-SET_WEIGHTS = {"policy-questions": 1.0, "opp115": 2.0, "squad": 0.5}
+# Each set weighs in the calibration as if it had this many questions for each one it has.
+OWN_WEIGHT, OPP115_WEIGHT, STRANGER_WEIGHT = 1.0, 2.0, 0.5
 STRANGERS = 600
 
 
@@ -110,15 +110,16 @@ def main() -> None:
     parser.add_argument("--home", type=Path, required=True)
     arguments = parser.parse_args()
     home = Home(Settings.load(home=arguments.home))
-    benchmarks = [
-        policy_questions.load(arguments.data / "policy-questions", "train"),
-        opp115.load(arguments.data / "opp115", "train"),
-    ]
-    policies = {b.name: _indexed(home, b) for b in benchmarks}
-    benchmarks.append(_strangers(arguments.data / "squad" / "dev-v2.0.json", benchmarks[0]))
-    policies["squad"] = policies[benchmarks[0].name]
+    ours = policy_questions.load(arguments.data / "policy-questions", "train")
+    experts = opp115.load(arguments.data / "opp115", "train")
+    strangers = _strangers(arguments.data / "squad" / "dev-v2.0.json", ours)
+    policies, expert_policies = _indexed(home, ours), _indexed(home, experts)
     _write_rarity(home.catalog)
-    examples = [example for b in benchmarks for example in _examples(home, b, policies[b.name])]
+    examples = [
+        *_examples(home, ours, policies, OWN_WEIGHT),
+        *_examples(home, experts, expert_policies, OPP115_WEIGHT),
+        *_examples(home, strangers, policies, STRANGER_WEIGHT),
+    ]
     print(f"{len(examples)} questions, {sum(e.trains_ranking for e in examples)} to rank")
     arrays: dict[str, Any] = {"features": np.array([*SENTENCE_FEATURES, *SUMMARY_FEATURES])}
     for prefix, trained in ((home.encoder.name, True), ("any", False)):
@@ -174,7 +175,9 @@ def _write_rarity(catalog: Catalog) -> None:
     target.write_text(json.dumps(table, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
 
 
-def _examples(home: Home, benchmark: Benchmark, policies: dict[str, Policy]) -> list[Example]:
+def _examples(
+    home: Home, benchmark: Benchmark, policies: dict[str, Policy], weight: float
+) -> list[Example]:
     examples = []
     texts = [case.question for case in benchmark.cases]
     vectors = home.encoder.encode_passages(texts)
@@ -189,7 +192,7 @@ def _examples(home: Home, benchmark: Benchmark, policies: dict[str, Policy]) -> 
                 np.array([_is_evidence(case, s.start, s.end) for s in table.sentences]),
                 case.answerable,
                 policy.id,
-                SET_WEIGHTS[benchmark.name],
+                weight,
             )
         )
         if number % 100 == 99:

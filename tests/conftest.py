@@ -1,0 +1,53 @@
+"""What the tests share: one default encoder, homes in temporary folders, no settings of ours."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fakes import FakeEncoder
+
+from index.build import CORPUS
+from index.encode import Encoder, load_encoder
+from index.home import Home
+from index.parse import read_text
+from index.settings import Settings
+
+OpenHome = Callable[..., Home]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.upper().startswith("POLICYQA_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def encoder() -> Encoder:
+    """The default encoder: the real model, loaded once."""
+    return load_encoder("default")
+
+
+@pytest.fixture(scope="session")
+def bundled() -> dict[str, str]:
+    """The text of each of the five policies by id."""
+    return {file.stem: read_text(file, file.read_bytes()) for file in CORPUS.glob("*.txt")}
+
+
+@pytest.fixture
+def open_home(tmp_path: Path) -> Iterator[OpenHome]:
+    """Open the home of this test with an encoder, a fake unless told; it is closed afterwards."""
+    homes = []
+
+    def opened(encoder: Encoder | None = None) -> Home:
+        home = Home(Settings(home=tmp_path / "home"))
+        home.__dict__["encoder"] = encoder or FakeEncoder()
+        homes.append(home)
+        return home
+
+    yield opened
+    for home in homes:
+        home.close()
