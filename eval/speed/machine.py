@@ -43,7 +43,7 @@ def parse_cpuinfo(text: str) -> Mapping[str, str]:
     """Return the first processor's entries in Linux's ``/proc/cpuinfo``."""
     first = text.split("\n\n", maxsplit=1)[0]
     pairs = (line.partition(":") for line in first.splitlines())
-    return {key.strip(): value.strip() for key, _, value in pairs}
+    return {key.strip(): value.strip() for key, colon, value in pairs if colon}
 
 
 def _has(flags: str | None, flag: str) -> str:

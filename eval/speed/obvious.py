@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def index(folder: str, store: str) -> None:
     """Read, cut, encode and store a folder of documents; print the seconds without imports."""
-    import chromadb  # noqa: F401  # imported before the clock starts
+    import chromadb  # noqa: F401  # before the clock starts
     from llama_index.core import SimpleDirectoryReader, StorageContext, VectorStoreIndex
 
     _configure()
@@ -83,7 +84,14 @@ def _vector_store(store: str) -> ChromaVectorStore:
     return ChromaVectorStore(chroma_collection=collection)
 
 
+TASKS: dict[str, Callable[..., None]] = {
+    "index": index,
+    "query": query,
+    "questions": questions,
+    "tokens": tokens,
+}
+
 if __name__ == "__main__":
     os.environ |= {"HF_HUB_OFFLINE": "1", "ANONYMIZED_TELEMETRY": "False"}
     task, *arguments = sys.argv[1:]
-    {"index": index, "query": query, "questions": questions, "tokens": tokens}[task](*arguments)
+    TASKS[task](*arguments)

