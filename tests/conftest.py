@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from fakes import FakeEncoder
+from hypothesis import settings
 
 from index.build import CORPUS
 from index.encode import Encoder, load_encoder
@@ -16,6 +17,10 @@ from index.parse import read_text
 from index.settings import Settings
 
 OpenHome = Callable[..., Home]
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("policyqa", deadline=None)
+settings.load_profile("policyqa")
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from fakes import DOCUMENTS
 from hypothesis import given
@@ -57,7 +59,7 @@ def test_a_section_goes_on_until_the_next_one(text: str) -> None:
     sections = outline(text).sections
     assert sections[0].start == 0
     assert sections[-1].end == len(text)
-    for section, following in zip(sections, sections[1:], strict=False):
+    for section, following in pairwise(sections):
         assert section.start <= section.end == following.start
 
 

@@ -46,7 +46,9 @@ def test_rows_open_and_end_with_whole_lines(text: str) -> None:
 
 
 def test_a_piped_table_has_its_first_line_and_rule_as_the_header() -> None:
-    text = "Cookies\n| Name | Expiry |\n|------|:------:|\n| _ga | 2 years |\n| sid | 1 day |\n\nEnd"
+    text = (
+        "Cookies\n| Name | Expiry |\n|------|:------:|\n| _ga | 2 years |\n| sid | 1 day |\n\nEnd"
+    )
     assert words_of(text) == [
         "| Name | Expiry |\n|------|:------:|",
         "| _ga | 2 years |",

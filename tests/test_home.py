@@ -1,0 +1,180 @@
+"""The home: one writer at a time, and nothing but what its index was built with."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from conftest import OpenHome
+from fakes import FakeEncoder
+from filelock import FileLock
+
+from index import home as home_module
+from index.build import rebuild, sync
+from index.catalog import FILE_NAME
+from index.errors import HomeError, StoreError
+from index.home import LOCK_NAME, Home
+from index.passages import RULES
+from index.settings import Settings
+from index.vectors import FOLDER
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    file = tmp_path / "acme.txt"
+    file.write_text("Acme Privacy Policy\n\nWe keep your data for 90 days.\n")
+    return file
+
+
+@contextmanager
+def held_elsewhere(lock: Path) -> Iterator[None]:
+    """Hold a lock the way another writer does."""
+    taken, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with FileLock(lock):
+            taken.set()
+            release.wait(10)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert taken.wait(10)
+    try:
+        yield
+    finally:
+        release.set()
+        thread.join()
+
+
+def test_a_home_that_is_not_there_is_made(tmp_path: Path) -> None:
+    home = Home(Settings(home=tmp_path / "a" / "b"))
+    assert (tmp_path / "a" / "b" / FILE_NAME).is_file()
+    home.close()
+
+
+def test_a_home_below_a_file_cannot_be_made(policy: Path) -> None:
+    for path in (policy, policy / "below"):
+        with pytest.raises(HomeError, match="cannot be created") as caught:
+            Home(Settings(home=path))
+        assert "POLICYQA_HOME" in caught.value.hint
+
+
+def test_opening_loads_neither_encoder_nor_vectors(tmp_path: Path) -> None:
+    home = Home(Settings(home=tmp_path / "home", encoder="/nowhere"))
+    assert home.catalog.policy_ids() == ()
+    assert not (tmp_path / "home" / FOLDER).exists()
+    home.close()
+
+
+def test_the_encoder_is_the_configured_one(tmp_path: Path) -> None:
+    home = Home(Settings(home=tmp_path / "home"))
+    assert home.encoder.name.startswith("all-MiniLM-L6-v2@")
+    assert home.encoder is home.encoder
+    home.close()
+
+
+def test_what_it_builds_with_names_the_encoder_and_the_rules(open_home: OpenHome) -> None:
+    assert open_home(FakeEncoder("mine")).built_with == f"encoder mine, passage rules {RULES}"
+
+
+def test_an_empty_home_fits_any_encoder(open_home: OpenHome) -> None:
+    open_home(FakeEncoder("one")).check()
+    open_home(FakeEncoder("other")).check()
+
+
+def test_another_encoder_is_refused_by_both_names(open_home: OpenHome, policy: Path) -> None:
+    sync(open_home(FakeEncoder("one")), [policy])
+    home = open_home(FakeEncoder("other", dimension=16))
+    for refused in (home.check, lambda: home.vectors, lambda: sync(home, [policy])):
+        with pytest.raises(StoreError) as caught:
+            refused()
+        assert "encoder one" in caught.value.message
+        assert "encoder other" in caught.value.message
+        assert "--rebuild" in caught.value.hint
+
+
+def test_other_passage_rules_are_refused(
+    open_home: OpenHome, policy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync(open_home(), [policy])
+    monkeypatch.setattr(home_module, "RULES", RULES + 1)
+    with pytest.raises(StoreError, match=f"rules {RULES + 1}"):
+        open_home().check()
+
+
+def test_the_same_encoder_is_accepted_again(open_home: OpenHome, policy: Path) -> None:
+    sync(open_home(), [policy])
+    home = open_home()
+    home.check()
+    assert home.vectors.count() == len(home.catalog.passage_ids()) > 0
+
+
+def test_after_a_rebuild_the_new_encoder_is_the_recorded_one(
+    open_home: OpenHome, policy: Path
+) -> None:
+    sync(open_home(FakeEncoder("one")), [policy])
+    rebuild(open_home(FakeEncoder("other", dimension=16)))
+    open_home(FakeEncoder("other", dimension=16)).check()
+    with pytest.raises(StoreError):
+        open_home(FakeEncoder("one")).check()
+
+
+def test_stored_sentences_are_those_of_the_catalog(open_home: OpenHome, policy: Path) -> None:
+    home = open_home()
+    assert home.stored_sentences("acme") == {}
+    sync(home, [policy])
+    stored = home.stored_sentences("acme")
+    assert set(stored) == set(home.catalog.passage_ids("acme"))
+    assert all(vectors.shape[1] == 8 for vectors in stored.values())
+
+
+def test_a_second_writer_is_told_who_the_first_is(
+    tmp_path: Path, policy: Path, open_home: OpenHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(home_module, "_LOCK_SECONDS", 0.1)
+    home = open_home()
+    lock = tmp_path / "home" / LOCK_NAME
+    with home.locked():
+        holder = lock.with_name(f"{LOCK_NAME}.holder").read_text()
+    assert holder.startswith("process ")
+    with held_elsewhere(lock), pytest.raises(HomeError, match=holder) as caught:
+        sync(home, [policy])
+    assert "wait" in caught.value.hint
+    assert home.catalog.policy_ids() == ()
+    assert sync(home, [policy]).added == ("acme",)
+
+
+def test_an_unknown_holder_is_called_so(
+    tmp_path: Path, open_home: OpenHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(home_module, "_LOCK_SECONDS", 0.1)
+    home = open_home()
+    with (
+        held_elsewhere(tmp_path / "home" / LOCK_NAME),
+        pytest.raises(HomeError, match="unknown process"),
+        home.locked(),
+    ):
+        pass
+
+
+def test_a_writer_may_lock_again_what_it_holds(open_home: OpenHome) -> None:
+    home = open_home()
+    with home.locked(), home.locked():
+        assert home._lock.lock_counter == 2
+    assert not home._lock.is_locked
+
+
+def test_the_lock_is_let_go_after_an_error(open_home: OpenHome) -> None:
+    home = open_home()
+    with pytest.raises(RuntimeError), home.locked():
+        raise RuntimeError
+    assert not home._lock.is_locked
+
+
+def test_a_folder_that_may_not_be_written_to_is_the_homes_fault(open_home: OpenHome) -> None:
+    home = open_home()
+    with pytest.raises(HomeError, match="cannot be written to"), home.locked():
+        raise PermissionError(13, "Permission denied")
