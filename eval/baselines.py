@@ -18,7 +18,7 @@ from eval.benchmarks import Case
 from index.catalog import match_any
 from index.encode import Vectors
 from index.home import Home
-from index.passages import readable
+from index.markup import readable
 from index.sections import HEADING
 from index.types import Policy, Span
 from qa.reader.linear import LinearReader

@@ -15,9 +15,10 @@ from index.catalog import IndexedPassage, Source, Version
 from index.encode import Vectors
 from index.errors import DocumentError, UnknownPolicyError
 from index.home import Home
+from index.markup import readable
 from index.names import find_names, slug
 from index.parse import PARSERS, read_text
-from index.passages import encoded, readable, split
+from index.passages import encoded, split
 from index.types import Passage, Policy
 
 CORPUS = Path(__file__).parent / "corpus"

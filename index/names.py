@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import islice
 
-from index.passages import readable
+from index.markup import readable
 
 _TITLE_LINES = 12
 _TITLE_LIMIT, _TITLE_WORDS = 100, 12

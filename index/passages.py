@@ -15,6 +15,7 @@ from itertools import groupby
 
 from nupunkt import sent_spans
 
+from index.markup import readable
 from index.sections import (
     HEADING,
     PARAGRAPH,
@@ -29,15 +30,13 @@ from index.sections import (
 from index.types import Passage, Section, Sentence, Span
 
 # Raised whenever the same text would be split or encoded otherwise: the index records it.
-RULES = 1
+RULES = 2
 # Tokens of a passage's own text it aims at: about a paragraph, so that a hit is a precise one.
 TARGET = 128
 _CONTEXT_SHARE = 4
 _TITLES = 2
 _SHORT_SENTENCE = 25
 _CLAUSE_MARK = re.compile(r"[;:,]\s+|\s(?=(?:and|or|but|which|that|unless|if)\s)")
-_LINK = re.compile(r"!?\[([^\]]*)\]\((?:[^()\s]|\([^()]*\))*(?:\s+\"[^\"]*\")?\)")
-_MARKS = re.compile(r"[*_`]{1,3}(?=\w)|(?<=[\w.,:;!?)])[*_`]{1,3}(?!\w)|^[#>|\s]+|\|", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +75,6 @@ def split(
     """
     splitter = _Splitter(policy, text, window - 2, count)
     return splitter.outline.sections, tuple(splitter.passages())
-
-
-def readable(text: str) -> str:
-    """Return a text as it reads: no link targets, Markdown marks or line breaks."""
-    return " ".join(_MARKS.sub("", _LINK.sub(r"\1", text)).split())
 
 
 def encoded(context: str, text: str) -> str:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from index.markup import readable
 from index.tables import Line, find_rows
 from index.types import Section, Span
 
@@ -265,11 +266,12 @@ def _arrange(text: str, raws: Iterator[_Raw]) -> Outline:
         opener = lead_in if raw.listed else None
         if raw.header:
             opener = Span(lead_in.start if lead_in else raw.header.start, raw.header.end)
-        blocks.append(Block(raw.kind, span.start, span.end, len(sections) - 1, opener))
+        block = Block(raw.kind, span.start, span.end, len(sections) - 1, opener)
+        blocks.append(block)
         if raw.kind == HEADING or (raw.kind == PARAGRAPH and not _OPENS_LIST.search(span.of(text))):
             lead_in = None
         elif raw.kind != ROW and _OPENS_LIST.search(span.of(text)):
-            lead_in = span
+            lead_in = Span(body_start(text, block), span.end)
     return Outline(tuple(sections), tuple(blocks))
 
 
@@ -287,10 +289,7 @@ def body_start(text: str, block: Block) -> int:
 
 def plain(title: str) -> str:
     """Return a title without Markdown's emphasis, links and marks, on one line."""
-    title = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", title)
-    return re.sub(r"\s+", " ", re.sub(r"[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}", "", title)).strip(
-        " :#"
-    )
+    return readable(title).strip(" :#")
 
 
 def _titled(rank: int, title: str) -> _Title:

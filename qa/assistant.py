@@ -154,6 +154,7 @@ class Assistant:
         closest = () if stated else extract.nearest(policy, reading)
         return PolicyAnswer(
             policy=policy.id,
+            name=policy.names[0],
             title=policy.title,
             status="stated" if stated else "not_stated",
             text=_in_words(policy, statements),

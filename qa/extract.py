@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from index.passages import readable
+from index.markup import readable
 from index.sections import HEADING
 from index.types import Passage, Policy, Sentence, Span
 from qa.types import Candidate, Claim, Quote, Reading

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from index.passages import readable
+from index.markup import readable
+from index.names import squash
 from index.types import Policy
 from qa.types import Answer, Citation, PolicyAnswer, SearchResult
 
@@ -57,8 +58,17 @@ def place(citation: Citation) -> str:
 
 
 def percent(p: float) -> str:
-    """Return a probability in words' precision: 97 %."""
-    return f"{100 * p:.0f} %"
+    """Return a probability as people say it.
+
+    >>> percent(0.967), percent(0.996)
+    ('97 %', 'over 99 %')
+    """
+    return "over 99 %" if p > 0.99 else f"{100 * p:.0f} %"
+
+
+def heading(one: PolicyAnswer) -> str:
+    """Return what an answer stands under: the company, and the title if it does not name it."""
+    return one.title if squash(one.name) in squash(one.title) else f"{one.name} — {one.title}"
 
 
 def answer_json(answer: Answer) -> Json:
@@ -79,6 +89,7 @@ def answer_json(answer: Answer) -> Json:
 def _policy_answer_json(one: PolicyAnswer) -> Json:
     return {
         "policy": one.policy,
+        "name": one.name,
         "title": one.title,
         "status": one.status,
         "text": one.text,
@@ -137,14 +148,14 @@ def answer_markdown(answer: Answer) -> str:
     """Return the whole answer as Markdown, document text escaped."""
     parts: list[str] = []
     for one in stated(answer):
-        parts.append(f"### {escape_markdown(one.title)} — states this ({percent(one.p_stated)})")
+        parts.append(f"### {escape_markdown(heading(one))} — states this ({percent(one.p_stated)})")
         for statement in one.statements:
             marks = "".join(f" [{marker}]" for marker in statement.markers)
             mark = marks if statement.verified else " (unverified)"
             parts.append(f"> {escape_markdown(statement.text)}{mark}")
         parts.append("\n".join(_source_line(citation) for citation in one.citations))
     for one in silent(answer):
-        title = escape_markdown(one.title)
+        title = escape_markdown(heading(one))
         parts.append(f"### {title} — does not state this ({percent(one.confidence)})")
     parts += [escape_markdown(sentence) for sentence in summary(answer)]
     return "\n\n".join(parts)

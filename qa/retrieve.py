@@ -71,7 +71,7 @@ def _search(home: Home, question: Question, policy: Policy, top_k: int) -> tuple
     ]
     scores = fuse([dense, lexical])
     stored = {p.passage.id: p for p in home.catalog.passages(policy, list(scores))}
-    if len(stored) < min(top_k, 1):
+    if stored.keys().isdisjoint(dense):
         raise StoreError(
             f"no vector of the policy {policy.id!r} can be found",
             hint="build the index again: policyqa index --rebuild",

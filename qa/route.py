@@ -8,7 +8,7 @@ owner ("Spotify's") or the subject ("does Spotify …"), and only if no indexed 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rapidfuzz.distance import OSA
@@ -18,47 +18,84 @@ from index.names import squash
 from index.types import Policy
 from qa.reader.words import is_common
 
-_WORD = re.compile(r"[^\W_](?:[\w.&@-]*\w)?(?:['’]s\b)?")
-_POSSESSIVE = re.compile(r"['’]s?$")
-_LONGEST_NAME = 5
-_TYPO_FLOOR, _LONG_NAME = 5, 8
-_AUXILIARY = (
-    r"(?:do|does|did|can|could|will|would|has|have|had|is|are|was|were|may|might|must|should|shall)"
-)
-_PROPER = r"(?:[A-Z][\w&-]*(?:\.[a-z]{2,4}\b)?(?:[ -](?:[A-Z][\w&-]*))*)"
+_WORD = re.compile(r"[^\W_](?:[\w.&@-]*\w)?(?:'s\b)?", re.IGNORECASE)
+_POSSESSIVE = re.compile(r"'s?$", re.IGNORECASE)
+_APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼ′´`＇", "'"))
+_LONGEST_NAME = 6
+_SHORTEST_NAME, _TYPO_FLOOR, _LONG_NAME = 3, 5, 8
+_ALIKE = 0.7
+
+# A name of a company as it is written, and as some type it: one word without a capital.
+_CAPITAL = r"(?!Not )(?=[\w&-]*[A-ZÀ-ÖØ-Þ])\w[\w&-]*(?:\.[a-z]{2,4}\b)?"
+_NAME = rf"{_CAPITAL}(?: {_CAPITAL}){{0,4}}"
+_NAMES = rf"{_NAME}(?:(?:,| and| or|, and|, or) {_NAME})*"
+_SMALL = r"[a-z][\w&-]+(?:\.[a-z]{2,4}\b)?"
+_EACH = re.compile(rf"{_NAME}|{_SMALL}")
+
+_MODAL = r"can|could|will|would|may|might|must|should|shall"
+_ADVERBS = r"(?:(?:\w+ly|also|ever|even|still|not|never|always|often|itself) )*"
 _VERB = (
-    r"(?:\w+ly |also |ever |still |not )*(?:be |been |being )?(?:allowed|able|collect|gather|keep|hold|"
-    r"store|retain|share|sell|use|process|track|delete|erase|protect|encrypt|offer|allow|require|"
-    r"disclose|transfer|record|log|ask|send|give|provide|have|need|respond|honou?r|comply|know|see|"
-    r"read|save|monitor|access|train|get|make|let|handle|treat|say|state|mention|support|charge|"
-    r"notify|inform|tell|own|rent|trade|profile|target|buy|receive|obtain|accept|set|place|do)"
+    r"(?:collect|gather|keep|hold|store|retain|share|sell|use|process|track|delete|erase|protect|"
+    r"encrypt|offer|allow|require|disclose|transfer|record|log|ask|send|give|provide|have|need|"
+    r"respond|honou?r|comply|know|see|read|save|monitor|access|train|get|make|let|handle|treat|say|"
+    r"state|mention|support|charge|notify|inform|tell|own|rent|trade|profile|target|buy|receive|"
+    r"obtain|accept|set|place|do|listen|scan|want|take|claim|reply|answer|run|rely|leak)\b"
 )
-_SUBJECTS = (
-    re.compile(rf"\b{_AUXILIARY}(?:n['’]t)?\s+(?P<name>{_PROPER})\s+{_VERB}\w*\b", re.IGNORECASE),
-    re.compile(r"\b(?:according to|under|in|of|by|with|at|about)\s+(?P<name>[\w&.-]+)['’]s\b"),
-    re.compile(rf"(?P<name>{_PROPER})['’]s?\s+\w+"),
+# What features, laws and signals do as well as companies; prepositions; what is done to things.
+_NO_ACT = (
+    r"(?:be|been|being|and|or|of|in|on|at|for|from|to|with|by|under|as|about|than|apply|cover|"
+    r"govern|mean|matter|count|exist|happen|stand|work(?! with)|expire|last)\b"
 )
-# Owners and subjects that are no companies: laws, places, authorities, people's roles.
+# Any other word but a plural, or a noun before the verb ("Acme staff see", "Acme users see").
+_ACT = rf"{_ADVERBS}(?:{_VERB}|(?!{_NO_ACT}|\w*[^\Wsu]s\b|[\w-]+ {_VERB})[a-z]+)"
+_ACTING = (
+    rf"{_ADVERBS}(?:(?:allowed|able|obliged|required) to\b|(?!being|according)\w+ing (?:to |on |with )?"
+    r"(?:me|my|us|our|you|your|it|its|the|any|what|where|who|data|personal|information|users?|"
+    r"customers?|people)\b)"
+)
+_ACTED = rf"{_ADVERBS}(?:been|sold|kept|given|told|lost|had|\w+ed)\b"
+_OPENING = (
+    rf"(?i:{_MODAL}|do|does|did|is|are|was|were|has|have|had|according to|under|in|of|by|with|at|"
+    r"about|for|from|to|on|and|or|but|so|if|since|per|what|which|how|when|where|why)"
+)
+_NOT_OWN = r"(?:\w+ ){0,2}(?:laws?|acts?|regulators?|authorit|courts?|statutes?|government|police)"
+# A plural verb has a plural subject ("do Californians"), unless its form says otherwise.
+_SUBJECTS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"\b(?i:does|did|{_MODAL})(?:n't)? (?P<name>{_NAMES}) {_ACT}",
+        rf"\b(?i:do)(?:n't)? (?P<name>{_NAMES})(?<!s) {_ACT}",
+        rf"\b(?i:does|did)(?:n't)? (?P<name>{_SMALL}) {_ADVERBS}{_VERB}",
+        rf"\b(?i:{_MODAL})(?:n't)? (?P<name>{_SMALL})(?<!s) {_ADVERBS}{_VERB}",
+        rf"\b(?i:is)(?:n't)? (?P<name>{_NAMES}|{_SMALL}) {_ACTING}",
+        rf"\b(?i:are)(?:n't)? (?P<name>{_NAMES})(?<!s) {_ACTING}",
+        rf"\b(?i:has)(?:n't)? (?P<name>{_NAMES}) {_ACTED}",
+        rf"(?:\b{_OPENING} )?\b(?P<name>{_NAME})(?:'s|(?<=s)') (?!{_NOT_OWN})\w",
+        rf"(?:^|\b{_OPENING} )(?P<name>{_SMALL})'s (?!{_NOT_OWN})\w",
+    )
+)
+# Owners and subjects that are no companies: laws, places, authorities, people and their roles;
+# their plurals too.
 _NO_COMPANY = frozenset(
-    squash(word)
-    for word in (
-        "i it its this that the they you your we us our one who what which he she someone "
-        "anyone everyone people user users customer customers visitor visitors child children "
-        "kid kids parent parents minor minors teen teens employee employees applicant "
-        "applicants advertiser advertisers authorities police court courts government "
-        "governments law laws country state company companies business app apps application "
-        "site website websites service services platform product products policy policies "
-        "notice statement document provider providers vendor vendors partner partners "
-        "affiliates data information cookie cookies personal today gdpr ccpa cpra coppa hipaa "
-        "lgpd pipeda dsgvo ferpa dnt gpc dpo eu eea uk us usa un europe european union "
-        "america american california californian virginia colorado texas germany german "
-        "france french spain spanish italy italian netherlands dutch ireland irish belgium "
-        "switzerland swiss austria poland sweden norway denmark finland canada canadian "
-        "mexico brazil india indian china chinese japan japanese korea singapore australia "
-        "australian russia russian israel turkey ukraine africa asia london paris berlin "
-        "amsterdam dublin brussels york washington delaware english ip id ai api url pii phi "
-        "monday tuesday friday january february march april june july august september "
-        "october november december"
+    (
+        "i it its this that the they you your we our one who what which he she where when how why "
+        "there here let not anyone anybody someone somebody everyone everybody nobody people user "
+        "customer visitor member subscriber viewer player seller buyer patient student child "
+        "children kid parent minor teen adult employee applicant advertiser mr mrs ms dr prof "
+        "authority authorities police court government law country countries state company "
+        "companies business businesses app application site website service platform product "
+        "policy policies notice statement document provider vendor partner affiliate data "
+        "information cookie personal today gdpr ccpa cpra coppa hipaa lgpd pipeda dsgvo ferpa dnt "
+        "gpc dpo eu eea uk us usa un europe european union america american california californian "
+        "nevada nevadan virginia colorado texas utah connecticut germany german france french "
+        "spain spanish italy italian netherlands dutch ireland irish belgium switzerland swiss "
+        "austria poland sweden norway denmark finland canada canadian mexico brazil brazilian "
+        "india indian china chinese japan japanese korea singapore australia australian russia "
+        "russian israel turkey ukraine africa asia britain british london paris berlin amsterdam "
+        "dublin brussels york washington delaware english ip id ai api url pii phi monday tuesday "
+        "friday january february march april june july august september october november december "
+        "alice anna bob carol charlie daniel david emma eve george grandma jack james jane john "
+        "maria mark martin mary michael mom mum nina paul peter robert sam sarah susan thomas tom"
     ).split()
 )
 
@@ -79,12 +116,18 @@ def route(question: str, policies: Sequence[Policy], chosen: Sequence[str] = ())
     if chosen:
         scope = tuple(dict.fromkeys(find_policy(name, policies).id for name in chosen))
         return Route(scope, ())
-    named, spans = _named(question, policies)
-    unknown = tuple(_unknown(question, spans, policies))
-    everything = tuple(policy.id for policy in policies)
+    question = " ".join(question.translate(_APOSTROPHES).split())
+    places = list(_places(question.lower() if question.isupper() else question))
+    named, spans = _named(question, {start for _, start, _ in places}, policies)
+    free = [
+        name
+        for name, start, end in places
+        if not any(first < end and start < last for first, last in spans)
+    ]
+    unknown = tuple(dict.fromkeys(name for name in free if _is_unknown(name, policies)))
     if unknown and not named:
         return Route((), unknown)
-    return Route(named or everything, unknown)
+    return Route(named or tuple(policy.id for policy in policies), unknown)
 
 
 def find_policy(name: str, policies: Sequence[Policy]) -> Policy:
@@ -93,11 +136,9 @@ def find_policy(name: str, policies: Sequence[Policy]) -> Policy:
     found = by_id or [policy for policy in policies if squash(name) in _keys(policy)]
     if not found:
         close = sorted(
-            {
-                policy.id
-                for policy in policies
-                if any(_is_typo(squash(name), key) for key in _keys(policy))
-            }
+            policy.id
+            for policy in policies
+            if any(OSA.normalized_similarity(squash(name), key) >= _ALIKE for key in _keys(policy))
         )
         hint = f"did you mean {' or '.join(close)}? " if close else ""
         raise UnknownPolicyError(
@@ -117,13 +158,16 @@ def _only(name: str, found: Sequence[Policy]) -> Policy:
 
 
 def _keys(policy: Policy) -> frozenset[str]:
-    return frozenset(squash(name) for name in (policy.id, *policy.names, *policy.domains))
+    return frozenset(squash(name) for name in (policy.id, *policy.names, *policy.domains)) - {""}
 
 
 def _named(
-    question: str, policies: Sequence[Policy]
+    question: str, places: Container[int], policies: Sequence[Policy]
 ) -> tuple[tuple[str, ...], list[tuple[int, int]]]:
-    """Return the policies a question names, in its order, and where it names them."""
+    """Return the policies a question names, in its order, and where it names them.
+
+    ``places`` are the offsets where a company is expected.
+    """
     keys: dict[str, list[Policy]] = {}
     for policy in policies:
         for key in _keys(policy):
@@ -135,10 +179,12 @@ def _named(
     while position < len(words):
         for length in range(min(_LONGEST_NAME, len(words) - position), 0, -1):
             first, last = words[position], words[position + length - 1]
-            phrase = _POSSESSIVE.sub("", question[first.start() : last.end()])
-            found = _match(phrase, keys, single=length == 1)
+            phrase = question[first.start() : last.end()]
+            # "how is privacy protected?" does not name the policy of a file privacy.txt.
+            generic = first.start() not in places and _is_plain(phrase)
+            found = None if generic else _match(phrase, keys, single=length == 1)
             if found:
-                named.append(_only(phrase, found).id)
+                named.append(_only(_POSSESSIVE.sub("", phrase), found).id)
                 spans.append((first.start(), last.end()))
                 position += length
                 break
@@ -147,16 +193,23 @@ def _named(
     return tuple(dict.fromkeys(named)), spans
 
 
+def _is_plain(phrase: str) -> bool:
+    """Tell whether a phrase is written without capitals, in words that policies use."""
+    return phrase.islower() and all(map(is_common, re.findall(r"\w+", phrase)))
+
+
 def _match(phrase: str, keys: dict[str, list[Policy]], *, single: bool) -> list[Policy] | None:
     """Return the policies a phrase names: exactly, else, for a single word, with a typo."""
-    word = squash(phrase)
-    if word in keys:
-        generic = phrase.islower() and is_common(word)
-        return None if generic and len(keys) > 1 and not single else keys[word]
+    # Some names end like a possessive (Macy's), and an address may begin with www.
+    for name in (phrase, _POSSESSIVE.sub("", phrase).removeprefix("www.")):
+        if squash(name) in keys:
+            return keys[squash(name)]
+    word = squash(_POSSESSIVE.sub("", phrase))
     if not single or is_common(word):
         return None
-    close = {key for key in keys if _is_typo(word, key)}
-    found = {policy.id: policy for key in close for policy in keys[key]}
+    slips = {key: OSA.distance(word, key) for key in keys if _is_typo(word, key)}
+    nearest = min(slips.values(), default=0)
+    found = {p.id: p for key, slip in slips.items() if slip == nearest for p in keys[key]}
     return list(found.values()) or None
 
 
@@ -176,32 +229,23 @@ def _is_typo(word: str, name: str) -> bool:
     return (swapped or len(word) != len(name)) and OSA.distance(word, name, score_cutoff=1) <= 1
 
 
-def _unknown(
-    question: str, spans: Iterable[tuple[int, int]], policies: Sequence[Policy]
-) -> Iterator[str]:
-    """Yield the companies a question asks about that no indexed policy mentions."""
-    taken = list(spans)
-    seen: set[str] = set()
-    for pattern in _SUBJECTS:
-        for match in pattern.finditer(question):
-            name = _POSSESSIVE.sub("", match["name"]).strip()
-            key = squash(name)
-            inside = any(
-                start < match.end("name") and match.start("name") < end for start, end in taken
-            )
-            if inside or key in seen or not _is_company(name) or _is_mentioned(name, policies):
-                continue
-            seen.add(key)
-            yield name
+def _places(question: str) -> Iterator[tuple[str, int, int]]:
+    """Yield what stands where an owner or a subject does, and its range, in the question's order."""
+    found = {
+        (match.start("name") + one.start(), match.start("name") + one.end())
+        for pattern in _SUBJECTS
+        for match in pattern.finditer(question)
+        for one in _EACH.finditer(match["name"])
+    }
+    for start, end in sorted(found):
+        yield question[start:end], start, end
 
 
-def _is_company(name: str) -> bool:
-    words = [squash(word) for word in re.split(r"[\s-]+", name)]
-    if any(word in _NO_COMPANY for word in words) or len(squash(name)) < 3:
+def _is_unknown(name: str, policies: Iterable[Policy]) -> bool:
+    """Tell whether a name can only be a company's, and no indexed policy mentions it."""
+    words = [squash(word) for word in re.split(r"[ -]", name)]
+    plain = any(word in _NO_COMPANY or word.removesuffix("s") in _NO_COMPANY for word in words)
+    if plain or _is_plain(name) or len(squash(name)) < _SHORTEST_NAME:
         return False
-    return not name.islower() or not any(is_common(word) for word in words)
-
-
-def _is_mentioned(name: str, policies: Iterable[Policy]) -> bool:
     pattern = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
-    return any(pattern.search(policy.text) for policy in policies)
+    return not any(pattern.search(policy.text) for policy in policies)

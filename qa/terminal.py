@@ -16,15 +16,24 @@ from index.types import Policy
 from qa import render
 from qa.types import Answer, Citation, PolicyAnswer, SearchResult
 
+_UNBOUNDED = 100_000
+
 
 def out() -> Console:
-    """Return the console for results."""
-    return Console(highlight=False, soft_wrap=False)
+    """Return the console for results; in a pipe a line is as long as it is."""
+    return _console(stderr=False)
 
 
 def err() -> Console:
     """Return the console for progress and errors."""
-    return Console(stderr=True, highlight=False)
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    console = Console(stderr=stderr, highlight=False)
+    if not console.is_terminal:
+        console.width = _UNBOUNDED
+    return console
 
 
 def show_answer(console: Console, answer: Answer) -> None:
@@ -44,14 +53,14 @@ def show_answer(console: Console, answer: Answer) -> None:
             text = (
                 f"closest: {render.quote_line(closest)} — {render.printable(render.place(closest))}"
             )
-            console.print(Padding(Text(text, "dim"), (0, 0, 0, 4)))
+            console.print(Padding.indent(Text(text, "dim"), 4))
         console.print()
     for sentence in render.summary(answer):
         console.print(Text(sentence))
 
 
 def _heading(console: Console, one: PolicyAnswer, verdict: str, style: str) -> None:
-    line = Text(render.printable(one.title), "bold")
+    line = Text(render.printable(render.heading(one)), "bold")
     line.append(f"  {verdict} ({render.percent(one.confidence)} sure)", style)
     console.print(line)
 
@@ -59,8 +68,8 @@ def _heading(console: Console, one: PolicyAnswer, verdict: str, style: str) -> N
 def _quote(console: Console, citation: Citation) -> None:
     text = Text(f"[{citation.marker}] ", "bold cyan")
     text.append(render.quote_line(citation), "default")
-    console.print(Padding(text, (0, 0, 0, 2)))
-    console.print(Padding(Text(render.printable(render.place(citation)), "dim"), (0, 0, 0, 6)))
+    console.print(Padding.indent(text, 2))
+    console.print(Padding.indent(Text(render.printable(render.place(citation)), "dim"), 6))
 
 
 def show_results(console: Console, results: Sequence[SearchResult]) -> None:
@@ -69,7 +78,7 @@ def show_results(console: Console, results: Sequence[SearchResult]) -> None:
         place = f"{result.policy} {result.start}–{result.end}"
         section = f" · {render.printable(result.section)}" if result.section else ""
         console.print(Text(f"{result.rank}. {place}{section}  {result.score:.3f}", "bold"))
-        console.print(Padding(Text(render.printable(result.text)), (0, 0, 0, 3)))
+        console.print(Padding.indent(Text(render.printable(result.text)), 3))
     if not results:
         console.print("Nothing was found.")
 

@@ -107,9 +107,13 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class PolicyAnswer:
-    """What one policy says. ``p_stated`` >= 0.5 exactly when ``status`` is ``stated``."""
+    """What one policy says. ``p_stated`` >= 0.5 exactly when ``status`` is ``stated``.
+
+    ``name`` is what people call its company.
+    """
 
     policy: str
+    name: str
     title: str
     status: Status
     text: str

@@ -12,6 +12,7 @@ own text at the place found. Numbers, letters, negations and punctuation are nev
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 
@@ -26,7 +27,12 @@ _EQUAL = {
     "ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st",
     "Ĳ": "IJ", "ĳ": "ij", "…": "...",
 }  # fmt: skip
-
+# "5 days" does not stand in "15 days" or "1.5 days", nor "able to" in "unable to". Scripts that
+# are written without spaces have no such places.
+_LETTER = r"[A-Za-zÀ-ɏͰ-ӿ]"
+_INSIDE_A_WORD = re.compile(
+    rf"(?<={_LETTER})(?={_LETTER})|(?<=\d)(?=\d)|(?<=\d[.,])(?=\d)|(?<=\d)(?=[.,]\d)"
+)
 
 Sections = Callable[[int], str]
 """Returns the section path of an offset."""
@@ -58,26 +64,34 @@ def find_quote(quote: str, text: str, near: int | None = None) -> Span | None:
     """Return where a text holds a quote, or None.
 
     Of several places the one nearest to ``near`` is returned, or the first. The span never begins
-    or ends inside a character that stands for several (a ligature).
+    or ends inside a word, a number or a character that stands for several (a ligature).
     """
-    if near is not None and text.startswith(quote, near) and quote.strip():
-        return Span(near, near + len(quote))
+    if near is not None and quote.strip() == quote != "" and text.startswith(quote, near):
+        span = Span(near, near + len(quote))
+        if not any(_INSIDE_A_WORD.match(text, at) for at in span):
+            return span
     wanted = normalise(quote)[0].strip()
-    haystack, offsets = _normalised(text)
     if not wanted:
         return None
+    haystack, offsets = _normalised(text)
     spans = (
-        Span(offsets[at], offsets[at + len(wanted) - 1] + 1)
-        for at in _occurrences(wanted, haystack)
+        Span(offsets[start], offsets[end - 1] + 1)
+        for start, end in _occurrences(wanted, haystack)
+        if not any(_is_inside(at, haystack, offsets) for at in (start, end))
     )
-    whole = (span for span in spans if normalise(span.of(text))[0].strip() == wanted)
-    return min(whole, key=lambda span: abs(span.start - (near or 0)), default=None)
+    return min(spans, key=lambda span: abs(span.start - (near or 0)), default=None)
 
 
-def _occurrences(wanted: str, text: str) -> Iterator[int]:
+def _is_inside(at: int, text: str, offsets: list[int]) -> bool:
+    """Tell whether a place in a normalised text lies inside a word, a number or a ligature."""
+    split = 0 < at < len(text) and offsets[at - 1] == offsets[at]
+    return split or _INSIDE_A_WORD.match(text, at) is not None
+
+
+def _occurrences(wanted: str, text: str) -> Iterator[Span]:
     at = text.find(wanted)
     while at >= 0:
-        yield at
+        yield Span(at, at + len(wanted))
         at = text.find(wanted, at + 1)
 
 

@@ -17,7 +17,7 @@ from index.build import CORPUS, bundled_passages, ensure_bundled, rebuild, remov
 from index.encode import Encoder
 from index.errors import StoreError, UnknownPolicyError
 from index.home import Home
-from index.passages import readable
+from index.markup import readable
 from index.settings import Settings
 
 BUNDLED = ("web1on1", "webee", "webengage", "wecloudit", "wepos")

@@ -9,7 +9,8 @@ from fakes import DOCUMENTS
 from hypothesis import example, given, settings
 
 from index.encode import Encoder
-from index.passages import encoded, readable, split
+from index.markup import readable
+from index.passages import encoded, split
 from index.types import Passage
 
 Count = Callable[[str], int]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from index.passages import readable
+from index.markup import readable
 from index.sections import HEADING, ITEM, ROW
 from index.types import Sentence
 from qa.reader.words import ANSWER_TYPES, Words, coverage, of_question, of_sentence, rarity_of
@@ -33,7 +33,8 @@ SUMMARY_FEATURES = (
     "highest trained similarity", *(f"best {name}" for name in SENTENCE_FEATURES[:11]),
     "highest similarity", "highest passage similarity", "highest coverage", "coverage by five",
     "coverage by evidence", "rarest missing", "second rarest missing", "rarest missing in five",
-    "rarest missing in evidence", *(f"best gives {name}" for name in _TYPES),
+    "rarest missing in evidence", "name found", "name missing",
+    *(f"best gives {name}" for name in _TYPES),
     *(f"three give {name}" for name in _TYPES),
 )  # fmt: skip
 
@@ -171,11 +172,26 @@ def summary_features(table: Sheet, scores: Numbers, trained: Numbers) -> Numbers
                 missing[1],
                 _rarest(asked - seen_five)[0],
                 _rarest(asked - seen)[0],
+                bool(table.question.names & seen),
+                bool(table.question.names - seen),
             ],
             types[best],
             types[order[:3]].max(axis=0),
         ]
     )
+
+
+def relevance_features(table: Sheet, scores: Numbers) -> Numbers:
+    """Return what tells whether each sentence answers, next to the best one: ``[sentences, 3]``.
+
+    Its score, how far it is behind the best, and the rarest word of the question that the best
+    has and it has not: where one row of a table answers, its neighbours do not.
+    """
+    headings = table.numbers[:, SENTENCE_FEATURES.index("heading")] > 0
+    best = int(np.argmax(np.where(headings, -np.inf, scores)))
+    shared = table.words[best].stems & table.question.stems
+    missing = [_rarest(shared - words.stems)[0] for words in table.words]
+    return np.column_stack([scores, scores[best] - scores, missing])
 
 
 def _rarest(stems: frozenset[str]) -> list[float]:

@@ -20,6 +20,7 @@ from qa.reader.features import (
     SUMMARY_FEATURES,
     Numbers,
     Sheet,
+    relevance_features,
     sheet,
     summary_features,
 )
@@ -37,8 +38,8 @@ class Weights:
 
     ``move`` is ``[2, rank, dimension]`` and ``stretch`` ``[dimension]``: a question ``v`` becomes
     ``stretch * v + move[1].T @ (move[0] @ v)``. ``similarity`` weighs the trained similarity of
-    sentence and passage, ``relevance`` is slope and intercept from score to probability, ``prior``
-    ``[dimension + 1]`` maps the question's vector to log-odds.
+    sentence and passage, ``relevance`` are the weights and the intercept of ``relevance_features``,
+    ``prior`` ``[dimension + 1]`` maps the question's vector to log-odds.
     """
 
     mean: Numbers
@@ -90,8 +91,8 @@ class LinearReader:
         if not table.sentences:
             return Reading((), 1 - _SURE)
         scores, trained = self.score(question, table)
-        slope, intercept = self.weights.relevance
-        relevance = _sigmoid(slope * scores + intercept)
+        weighed = relevance_features(table, scores) * self.weights.relevance[:-1]
+        relevance = _sigmoid(weighed.sum(axis=1) + self.weights.relevance[-1])
         order = np.argsort(-scores, kind="stable")
         candidates = tuple(
             Candidate(table.owners[n].passage, table.sentences[n], float(relevance[n]))

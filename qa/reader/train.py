@@ -32,7 +32,7 @@ from eval.metrics import balanced_threshold, overlaps
 from index.build import sync
 from index.catalog import Catalog
 from index.home import Home
-from index.passages import readable
+from index.markup import readable
 from index.settings import Settings
 from index.types import Policy, Span
 from qa.reader import words
@@ -41,6 +41,7 @@ from qa.reader.features import (
     SUMMARY_FEATURES,
     Numbers,
     Sheet,
+    relevance_features,
     sheet,
     summary_features,
 )
@@ -51,6 +52,8 @@ from qa.types import Question
 SEED = 0
 RANK, EPOCHS, BATCH, DROPOUT = 64, 3, 32, 0.2
 FOLDS = 5
+# Sentences of a question, best first, on which relevance is fitted: what might be quoted.
+QUOTABLE = 10
 # Each set weighs in the calibration as if it had this many questions for each one it has.
 OWN_WEIGHT, OPP115_WEIGHT, STRANGER_WEIGHT = 1.0, 2.0, 0.5
 STRANGERS = 600
@@ -211,7 +214,7 @@ def train(examples: Sequence[Example], *, trained: bool) -> Weights:
     fold_of = {policy: number % FOLDS for number, policy in enumerate(policies)}
     folds = np.array([fold_of[example.policy] for example in examples])
     rows = np.zeros((len(examples), len(SUMMARY_FEATURES) + 1))
-    held_out: list[tuple[float, bool]] = []
+    held_out: list[tuple[Numbers, NDArray[np.bool_]]] = []
     for fold in range(FOLDS):
         reader = LinearReader(
             _rank([e for e, f in zip(examples, folds, strict=True) if f != fold], trained=trained),
@@ -224,8 +227,9 @@ def train(examples: Sequence[Example], *, trained: bool) -> Weights:
             rows[number, :-1] = summary_features(example.table, scores, similar)
             rows[number, -1] = example.question.vector @ prior[:-1] + prior[-1]
             if example.trains_ranking:
-                top = np.argsort(-scores)[:8]
-                held_out += zip(scores[top].tolist(), example.evidence[top].tolist(), strict=True)
+                top = np.argsort(-scores)[:QUOTABLE]
+                weighed = relevance_features(example.table, scores)[top]
+                held_out.append((weighed, example.evidence[top]))
     weights = _rank(examples, trained=trained)
     prior = _prior(examples) if trained else np.zeros(0)
     if not trained:
@@ -273,7 +277,7 @@ def _weights(ranker: Ranker, mean: Numbers, scale: Numbers) -> Weights:
         stretch=_array(ranker.stretch) if ranker.trained else none,
         move=np.stack([_array(ranker.left), _array(ranker.right)]) if ranker.trained else none,
         similarity=_array(ranker.similarity) if ranker.trained else np.zeros(2),
-        relevance=np.array([1.0, 0.0]),
+        relevance=none,
         prior=none,
         summary_mean=none,
         summary_scale=none,
@@ -295,7 +299,7 @@ def _calibrated(
     examples: Sequence[Example],
     rows: Numbers,
     folds: NDArray[np.int_],
-    held_out: Sequence[tuple[float, bool]],
+    held_out: Sequence[tuple[Numbers, NDArray[np.bool_]]],
     prior: Numbers,
 ) -> Weights:
     """Fit P(stated) and relevance on held-out scores; fold the best threshold into the bias."""
@@ -309,14 +313,14 @@ def _calibrated(
     threshold = balanced_threshold(p.tolist(), labels.tolist())
     print(f"threshold {threshold:.3f} on held-out training policies")
     model, scaler = _logistic(rows, labels, importance)
-    scores, right = zip(*held_out, strict=True)
-    relevance = LogisticRegression(C=1e6).fit(np.array(scores)[:, np.newaxis], right)
+    features, right = (np.concatenate(parts) for parts in zip(*held_out, strict=True))
+    relevance = LogisticRegression(C=1e3, max_iter=5000).fit(features, right)
     return Weights(
         **{
             name: getattr(weights, name)
             for name in ("mean", "scale", "sentence", "stretch", "move", "similarity")
         },
-        relevance=np.array([relevance.coef_[0, 0], relevance.intercept_[0]]),
+        relevance=np.append(relevance.coef_[0], relevance.intercept_[0]),
         prior=prior,
         summary_mean=scaler.mean_,
         summary_scale=scaler.scale_,

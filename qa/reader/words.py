@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 _WORD = re.compile(r"[^\W_](?:[\w'’.-]*[^\W_])?|_\w+")
+_LIKE_A_NAME = re.compile(r"^[A-Z]|\d|_|[a-z][A-Z]")
 _QUESTION_WORDS = frozenset(
     (
         "a about am an and any are as at be been being but by can could did do does for from "
         "had has have having he her hers him his how i if in into is it its me my no not of "
         "on or our ours she should so some such than that the their them then there these "
         "they this those to us was we were what when where which who whom whose why will with "
-        "would you your yours policy privacy document statement notice tell please state "
+        "would you your yours i'm i've i'll i'd don't can't won't isn't aren't "
+        "policy privacy document statement notice tell please state "
         "stated say says company"
     ).split()
 )
@@ -171,11 +174,15 @@ ANSWER_TYPES = (
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A text's content stems, and for each answer type whether it is asked for or given."""
+    """A text's content stems, and for each answer type whether it is asked for or given.
+
+    ``names`` are the stems, of a question only, that are written like names: "ISO", "Google".
+    """
 
     stems: frozenset[str]
     types: tuple[bool, ...]
     length: int
+    names: frozenset[str] = frozenset()
 
 
 @lru_cache(maxsize=1)
@@ -194,16 +201,29 @@ def _stem(word: str) -> str:
 @lru_cache(maxsize=65_536)
 def of_sentence(text: str) -> Words:
     """Return the words of a policy's sentence, given as it reads."""
-    words = _WORD.findall(text.lower())
-    stems = frozenset(_stem(word) for word in words if word not in _QUESTION_WORDS)
+    words = _WORD.findall(text.replace("’", "'"))
+    stems = _content(words)
     return Words(stems, tuple(bool(kind.given.search(text)) for kind in ANSWER_TYPES), len(words))
 
 
 def of_question(text: str) -> Words:
     """Return the words of a question, without those that only make it one."""
-    words = _WORD.findall(text.lower().replace("’", "'"))
-    stems = frozenset(_stem(word) for word in words if word not in _QUESTION_WORDS)
-    return Words(stems, tuple(bool(kind.asked.search(text)) for kind in ANSWER_TYPES), len(words))
+    words = _WORD.findall(text.replace("’", "'"))
+    stems = _content(words)
+    # The first word of a question is written with a capital whatever it is.
+    names = _content(word for word in words[1:] if _LIKE_A_NAME.search(word))
+    types = tuple(bool(kind.asked.search(text)) for kind in ANSWER_TYPES)
+    return Words(stems, types, len(words), names)
+
+
+def _content(words: Iterable[str]) -> frozenset[str]:
+    """Return the stems of the words that say more than that there is a question."""
+    parts = (
+        part.removesuffix("'s")
+        for word in words
+        for part in word.lower().replace("e-mail", "email").split("-")
+    )
+    return frozenset(_stem(part) for part in parts if part and part not in _QUESTION_WORDS)
 
 
 @lru_cache(maxsize=1)
