@@ -109,7 +109,7 @@ def find_names(stem: str, text: str) -> Names:
     own = _as_written(stem, text)
     line = _title_line(text)
     candidates = [own, *_from_title(line), *_defined(text), *_legal(text, stem)]
-    names = _unique(candidate for candidate in candidates if _is_name(candidate))
+    names = _unique(candidate for candidate in candidates if is_name(candidate))
     known = {squash(name) for name in names} | {squash(stem)}
     domains = _unique(
         match.group().lower().removeprefix("www.")
@@ -202,7 +202,8 @@ def _legal(text: str, stem: str) -> list[str]:
     return names
 
 
-def _is_name(name: str) -> bool:
+def is_name(name: str) -> bool:
+    """Tell whether a name tells one company from another, as "Privacy Policy" does not."""
     return 2 <= len(squash(name)) <= 40 and not all(
         word in _NOT_A_NAME for word in re.findall(r"[^\W\d]+", name.lower())
     )

@@ -33,12 +33,14 @@ def default_home() -> Path:
 class Settings(BaseSettings):
     """What can be configured. Each field is also an environment variable, ``POLICYQA_<FIELD>``."""
 
-    model_config = SettingsConfigDict(env_prefix="POLICYQA_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="POLICYQA_", env_ignore_empty=True, extra="forbid", frozen=True
+    )
 
     home: Path = Field(default_factory=default_home)
     encoder: str = "default"
     allow_download: bool = False
-    evidence: int = Field(default=12, ge=1, le=100)
+    evidence: int = Field(default=24, ge=1, le=100)
 
     @classmethod
     def load(cls, *, config: Path | None = None, **options: Any) -> Settings:
@@ -48,12 +50,12 @@ class Settings(BaseSettings):
         """
         given = {name: value for name, value in options.items() if value is not None}
         home = given.get("home") or os.environ.get("POLICYQA_HOME") or default_home()
-        if config and not config.is_file():
+        file = config or _expanded(Path(home)) / CONFIG_NAME
+        if not _is_file(file) and config:
             raise UsageError(
                 f"the configuration file {str(config)!r} does not exist",
                 hint=f"create it, or leave --config out to read {CONFIG_NAME} in the home",
             )
-        file = config or Path(home).expanduser() / CONFIG_NAME
 
         class _FromFile(cls):  # type: ignore[valid-type, misc]
             @classmethod
@@ -80,4 +82,24 @@ class Settings(BaseSettings):
             raise UsageError(
                 f"cannot read {str(file)!r}: {error}", hint="correct the file or remove it"
             ) from error
-        return cls.model_construct(**{**merged.model_dump(), "home": merged.home.expanduser()})
+        return cls.model_construct(**{**merged.model_dump(), "home": _expanded(merged.home)})
+
+
+def _expanded(home: Path) -> Path:
+    try:
+        return home.expanduser()
+    except RuntimeError as error:
+        raise UsageError(
+            f"the home {str(home)!r} names a user who is not known here",
+            hint="set POLICYQA_HOME to a folder you may write to",
+        ) from error
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise UsageError(
+            f"cannot look for {str(path)!r}: {error.strerror}",
+            hint="correct --config, or set POLICYQA_HOME to a folder you may write to",
+        ) from error

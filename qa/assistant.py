@@ -93,7 +93,9 @@ class Assistant:
         verifier = Verifier()
         ranked = sorted(readings.items(), key=lambda item: -item[1].p_stated)
         by_id = {policy.id: policy for policy in self.policies}
-        answers = tuple(self._answer(by_id[id_], reading, verifier) for id_, reading in ranked)
+        drafted = [self._answer(by_id[id_], reading, verifier) for id_, reading in ranked]
+        # Again: what the reader was sure of may have no quote, and is then not stated.
+        answers = tuple(sorted(drafted, key=lambda one: -one.p_stated))
         return Answer(
             question=text,
             policies=where.policies,

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,6 +30,7 @@ app = typer.Typer(
     help="Ask privacy policies, and see the proof of every answer.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # boxes and broken lines are not for pipes
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -121,12 +123,14 @@ def ask(
     encoder: EncoderOption = None,
     allow_download: DownloadOption = None,
 ) -> None:
-    """Answer a question with verified quotes, or say that a policy does not state it."""
+    """Answer a question with verified quotes. What a policy does not state is said to be so."""
     _one_of(question, batch, as_json)
     with handled(as_json), opened(home, config, encoder, allow_download) as assistant:
         if batch is not None:
             _run_batch(
-                batch, lambda text, scope: render.answer_json(assistant.ask(text, policies=scope))
+                batch,
+                policy or [],
+                lambda text, scope: render.answer_json(assistant.ask(text, policies=scope)),
             )
             return
         answer = assistant.ask(question or "", policies=policy or ())
@@ -157,7 +161,7 @@ def search(
             return render.search_json(text, found)
 
         if batch is not None:
-            _run_batch(batch, find)
+            _run_batch(batch, policy or [], find)
         elif as_json:
             print(json.dumps(find(question or "", policy or [])))
         else:
@@ -180,7 +184,7 @@ def index(
     encoder: EncoderOption = None,
     allow_download: DownloadOption = None,
 ) -> None:
-    """Add files and folders to the index; without any, bring it up to date with those before."""
+    """Add files and folders to the index. Without any, bring it up to date with those before."""
     from index import build
     from index.home import Home
     from index.settings import Settings
@@ -189,12 +193,11 @@ def index(
         settings = Settings.load(
             config=config, home=home, encoder=encoder, allow_download=allow_download
         )
-        opened_home = Home(settings)
-        if rebuild:
-            build.rebuild(opened_home, progress=update)
-        build.ensure_bundled(opened_home, wanted=not no_bundled, progress=update)
-        report = build.sync(opened_home, paths or build.roots(opened_home), progress=update)
-        opened_home.close()
+        with closing(Home(settings)) as opened_home:
+            if rebuild:
+                build.rebuild(opened_home, progress=update)
+            build.ensure_bundled(opened_home, wanted=not no_bundled, progress=update)
+            report = build.sync(opened_home, paths or build.roots(opened_home), progress=update)
     if as_json:
         print(json.dumps(asdict(report)))
     else:
@@ -265,8 +268,11 @@ def _one_of(question: str | None, batch: str | None, as_json: bool) -> None:
         raise typer.BadParameter("--batch prints JSON: add --json")
 
 
-def _run_batch(file: str, answer: Callable[[str, list[str]], Json]) -> None:
-    """Answer a file's lines in order, one result a line; a bad line does not stop the others."""
+def _run_batch(file: str, policies: list[str], answer: Callable[[str, list[str]], Json]) -> None:
+    """Answer a file's lines in order, one result a line; a bad line does not stop the others.
+
+    ``policies`` are those of the lines that name none.
+    """
     failed = False
     for number, line in enumerate(_lines(file), start=1):
         if not line.strip():
@@ -275,7 +281,8 @@ def _run_batch(file: str, answer: Callable[[str, list[str]], Json]) -> None:
         try:
             request = _request(line, number)
             id_ = request.get("id")
-            result = answer(*_question(request, number))
+            question, scope = _question(request, number)
+            result = answer(question, scope or policies)
         except PolicyQAError as error:
             failed = True
             result = {"error": error_json(error)}
@@ -300,7 +307,7 @@ def _lines(file: str) -> Iterator[bytes]:
 
 def _request(line: bytes, number: int) -> Json:
     try:
-        request = json.loads(line)
+        request = json.loads(line, parse_constant=_refused)
     except (ValueError, RecursionError) as error:
         raise UsageError(
             f"line {number} is not valid JSON: {error}",
@@ -313,8 +320,13 @@ def _request(line: bytes, number: int) -> Json:
     return request
 
 
+def _refused(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON value")
+
+
 def _question(request: Json, number: int) -> tuple[str, list[str]]:
-    question, scope = request.get("question"), request.get("policies") or []
+    question, scope = request.get("question"), request.get("policies")
+    scope = [] if scope is None else scope
     if not isinstance(question, str):
         raise UsageError(f"line {number} has no question", hint='add "question": "…", a string')
     if not isinstance(scope, list) or not all(isinstance(name, str) for name in scope):
@@ -326,7 +338,9 @@ def _question(request: Json, number: int) -> tuple[str, list[str]]:
 
 
 def run() -> None:
-    """Run the program."""
+    """Run the program. What the output's encoding lacks is shown as ``?``."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     app()
 
 

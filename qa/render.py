@@ -11,16 +11,20 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from index.markup import readable
 from index.names import squash
 from index.types import Policy
-from qa.types import Answer, Citation, PolicyAnswer, SearchResult
+
+if TYPE_CHECKING:  # they bring NumPy, which `policyqa --help` can do without
+    from qa.types import Answer, Citation, PolicyAnswer, SearchResult
 
 Json = dict[str, Any]
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$-])")
+# What Markdown acts on anywhere in a line, and what it acts on at its beginning.
+_MARKUP = re.compile(r"([\\`*_\[\]<>|~$]|&(?=[#\w]))")
+_BLOCK = re.compile(r"^(\d{0,9})([-+#=.)])(?=[-#=\s]|$)")
 _SHOWN_QUOTE = 600
 
 
@@ -48,7 +52,7 @@ def escape_markdown(text: str) -> str:
     >>> print(escape_markdown("[x] *z*"))
     \[x\] \*z\*
     """
-    return _MARKDOWN.sub(r"\\\1", printable(text))
+    return _BLOCK.sub(r"\1\\\2", _MARKUP.sub(r"\\\1", printable(text)))
 
 
 def place(citation: Citation) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from rapidfuzz.distance import OSA
 
 from index.errors import AmbiguousNameError, UnknownPolicyError
-from index.names import squash
+from index.names import is_name, squash
 from index.types import Policy
 from qa.reader.words import is_common
 
@@ -58,7 +58,11 @@ _OPENING = (
     rf"(?i:{_MODAL}|do|does|did|is|are|was|were|has|have|had|according to|under|in|of|by|with|at|"
     r"about|for|from|to|on|and|or|but|so|if|since|per|what|which|how|when|where|why)"
 )
-_NOT_OWN = r"(?:\w+ ){0,2}(?:laws?|acts?|regulators?|authorit|courts?|statutes?|government|police)"
+# What states own, and browsers: "Nevada's privacy law", "Safari's do-not-track signal".
+_NOT_OWN = (
+    r"(?:[\w-]+ ){0,3}(?:laws?|acts?|regulators?|authorit\w+|courts?|statutes?|government|police|"
+    r"signals?)\b"
+)
 # A plural verb has a plural subject ("do Californians"), unless its form says otherwise.
 _SUBJECTS = tuple(
     re.compile(pattern)
@@ -157,8 +161,13 @@ def _only(name: str, found: Sequence[Policy]) -> Policy:
     return found[0]
 
 
-def _keys(policy: Policy) -> frozenset[str]:
-    return frozenset(squash(name) for name in (policy.id, *policy.names, *policy.domains)) - {""}
+def _keys(policy: Policy, *, in_words: bool = False) -> frozenset[str]:
+    """Return what a policy can be called; ``in_words`` leaves out what says nothing in a question.
+
+    A file named ``privacy-policy`` gives its policy an id, but no name.
+    """
+    called = (policy.id, *policy.names, *policy.domains)
+    return frozenset(squash(name) for name in called if is_name(name) or not in_words) - {""}
 
 
 def _named(
@@ -170,7 +179,7 @@ def _named(
     """
     keys: dict[str, list[Policy]] = {}
     for policy in policies:
-        for key in _keys(policy):
+        for key in _keys(policy, in_words=True):
             keys.setdefault(key, []).append(policy)
     words = list(_WORD.finditer(question))
     named: list[str] = []
@@ -180,7 +189,7 @@ def _named(
         for length in range(min(_LONGEST_NAME, len(words) - position), 0, -1):
             first, last = words[position], words[position + length - 1]
             phrase = question[first.start() : last.end()]
-            # "how is privacy protected?" does not name the policy of a file privacy.txt.
+            # "do ads target me?" does not name the policy of Target.
             generic = first.start() not in places and _is_plain(phrase)
             found = None if generic else _match(phrase, keys, single=length == 1)
             if found:
@@ -194,8 +203,8 @@ def _named(
 
 
 def _is_plain(phrase: str) -> bool:
-    """Tell whether a phrase is written without capitals, in words that policies use."""
-    return phrase.islower() and all(map(is_common, re.findall(r"\w+", phrase)))
+    """Tell whether a phrase is a word that policies use, written without capitals."""
+    return phrase.islower() and is_common(squash(phrase))
 
 
 def _match(phrase: str, keys: dict[str, list[Policy]], *, single: bool) -> list[Policy] | None:
@@ -247,5 +256,16 @@ def _is_unknown(name: str, policies: Iterable[Policy]) -> bool:
     plain = any(word in _NO_COMPANY or word.removesuffix("s") in _NO_COMPANY for word in words)
     if plain or _is_plain(name) or len(squash(name)) < _SHORTEST_NAME:
         return False
-    pattern = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
-    return not any(pattern.search(policy.text) for policy in policies)
+    return not any(_mentions(policy.text, name) for policy in policies)
+
+
+def _mentions(text: str, name: str) -> bool:
+    """Tell whether a text speaks of a company, or of its owner as far as one can tell.
+
+    Google Maps is Google's where a policy speaks of Google, though not at a sentence's start.
+    """
+    first = re.split(r"[ -]", name)[0]
+    # What is certain not to match is passed over without a pattern: there may be 1,000 texts.
+    whole = name.lower() in text.lower() and rf"(?i:(?<!\w){re.escape(name)}(?!\w))"
+    owner = first in text and rf"(?<=[a-z,] ){re.escape(first)}(?!\w)"
+    return any(re.search(pattern, text) for pattern in (whole, owner) if pattern)

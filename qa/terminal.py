@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.padding import Padding
@@ -11,10 +12,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from index.build import SyncReport
 from index.types import Policy
 from qa import render
-from qa.types import Answer, Citation, PolicyAnswer, SearchResult
+
+if TYPE_CHECKING:  # they bring NumPy, which `policyqa --help` can do without
+    from index.build import SyncReport
+    from qa.types import Answer, Citation, PolicyAnswer, SearchResult
 
 _UNBOUNDED = 100_000
 
@@ -120,10 +123,9 @@ def show_report(console: Console, report: SyncReport) -> None:
 
 
 def show_text(console: Console, text: str) -> None:
-    """Print a document's text line by line; what could act on the terminal is replaced."""
-    for line in text.split("\n"):
-        shown = "".join("\ufffd" if render.unprintable(c) and c != "\t" else c for c in line)
-        console.print(Text(shown), soft_wrap=True)
+    """Print a document's text as it is, tabs too; what could act on the terminal is replaced."""
+    shown = ("\ufffd" if render.unprintable(c) and c not in "\n\t" else c for c in text)
+    console.file.write("".join(shown).removesuffix("\n") + "\n")
 
 
 def show_error(console: Console, message: str, hint: str) -> None:
@@ -139,7 +141,7 @@ def progress_bar(console: Console) -> Iterator[Callable[[str, int, int], None]]:
 
     Where there is no terminal, one line says that it began.
     """
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     bar = Progress(*columns, console=console, transient=True)
     task = bar.add_task("indexing", total=None)
 
@@ -155,4 +157,5 @@ def progress_bar(console: Console) -> Iterator[Callable[[str, int, int], None]]:
     try:
         yield update
     finally:
-        bar.stop()
+        if console.is_terminal:  # elsewhere it was never started, and would leave an empty line
+            bar.stop()

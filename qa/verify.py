@@ -13,6 +13,7 @@ own text at the place found. Numbers, letters, negations and punctuation are nev
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 
@@ -74,25 +75,32 @@ def find_quote(quote: str, text: str, near: int | None = None) -> Span | None:
     if not wanted:
         return None
     haystack, offsets = _normalised(text)
-    spans = (
-        Span(offsets[start], offsets[end - 1] + 1)
-        for start, end in _occurrences(wanted, haystack)
-        if not any(_is_inside(at, haystack, offsets) for at in (start, end))
-    )
+    at = bisect_left(offsets, near or 0)
+    both = [
+        next((place for place in places if not _cuts(place, haystack, offsets)), None)
+        for places in (_before(at, wanted, haystack), _from(at, wanted, haystack))
+    ]
+    spans = [Span(offsets[start], offsets[end - 1] + 1) for start, end in filter(None, both)]
     return min(spans, key=lambda span: abs(span.start - (near or 0)), default=None)
 
 
-def _is_inside(at: int, text: str, offsets: list[int]) -> bool:
-    """Tell whether a place in a normalised text lies inside a word, a number or a ligature."""
-    split = 0 < at < len(text) and offsets[at - 1] == offsets[at]
-    return split or _INSIDE_A_WORD.match(text, at) is not None
+def _cuts(place: Span, text: str, offsets: list[int]) -> bool:
+    """Tell whether a place in a normalised text begins or ends in a word, number or ligature."""
+    return any(
+        (0 < at < len(text) and offsets[at - 1] == offsets[at]) or _INSIDE_A_WORD.match(text, at)
+        for at in place
+    )
 
 
-def _occurrences(wanted: str, text: str) -> Iterator[Span]:
-    at = text.find(wanted)
-    while at >= 0:
+def _from(at: int, wanted: str, text: str) -> Iterator[Span]:
+    while (at := text.find(wanted, at)) >= 0:
         yield Span(at, at + len(wanted))
-        at = text.find(wanted, at + 1)
+        at += 1
+
+
+def _before(at: int, wanted: str, text: str) -> Iterator[Span]:
+    while (at := text.rfind(wanted, 0, max(at + len(wanted) - 1, 0))) >= 0:
+        yield Span(at, at + len(wanted))
 
 
 class Verifier:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from fakes import FakeEncoder
 from hypothesis import settings
 
-from index.build import CORPUS
+from index.build import CORPUS, ensure_bundled
 from index.encode import Encoder, load_encoder
 from index.home import Home
 from index.parse import read_text
@@ -56,3 +57,19 @@ def open_home(tmp_path: Path) -> Iterator[OpenHome]:
     yield opened
     for home in homes:
         home.close()
+
+
+@pytest.fixture(scope="session")
+def indexed_home(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder) -> Path:
+    """A home of the five policies, made with the default encoder: to be read, never written."""
+    home = Home(Settings(home=tmp_path_factory.mktemp("indexed") / "home", encoder="default"))
+    home.__dict__["encoder"] = encoder
+    ensure_bundled(home)
+    home.close()
+    return home.path
+
+
+@pytest.fixture
+def own_home(indexed_home: Path, tmp_path: Path) -> Path:
+    """A copy of ``indexed_home`` for this test alone, to be written."""
+    return shutil.copytree(indexed_home, tmp_path / "own-home")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import shake_256
 
 import numpy as np
 from hypothesis import strategies as st
 
 from index.encode import Vectors
+from index.types import Sentence
+from qa.types import Answer, Candidate, Citation, Evidence, PolicyAnswer, Question, Reading
+from qa.types import Statement as Said
 
 
 class FakeEncoder:
@@ -37,6 +40,89 @@ class FakeEncoder:
         digest = shake_256(f"{self.name}\0{text}".encode()).digest(2 * self.dimension)
         numbers = np.frombuffer(digest, dtype=np.uint16).astype(np.float64) - 2**15 + 0.5
         return (numbers / np.linalg.norm(numbers)).astype(np.float32)
+
+
+class FakeReader:
+    """Offers each sentence of the evidence in turn, and is as sure of a policy as it is told.
+
+    Policies in ``empty`` offer nothing; ``cut`` takes that many characters off each sentence's
+    beginning.
+    """
+
+    def __init__(
+        self, p_stated: Mapping[str, float], *, empty: Sequence[str] = (), cut: int = 0
+    ) -> None:
+        self.p_stated = p_stated
+        self.empty = empty
+        self.cut = cut
+
+    def read(self, question: Question, evidence: Sequence[Evidence]) -> Reading:  # noqa: ARG002
+        policy = evidence[0].policy
+        offered = [] if policy in self.empty else evidence
+        candidates = tuple(
+            Candidate(found.passage, self._sentence(sentence), 1 / (1 + found.rank))
+            for found in offered
+            for sentence in found.passage.sentences
+        )
+        return Reading(candidates, self.p_stated[policy])
+
+    def _sentence(self, sentence: Sentence) -> Sentence:
+        return Sentence(sentence.start + self.cut, sentence.end, sentence.kind, sentence.lead_in)
+
+
+def an_answer(
+    *said: str,
+    title: str = "Acme Privacy Policy",
+    name: str = "Acme",
+    section: str = "1. Data",
+    source: str = "acme.txt",
+    unknown: Sequence[str] = (),
+    p_stated: float = 0.9,
+) -> Answer:
+    """Return a response of one policy that states each of the sentences, if it is sure enough."""
+    cited = tuple(
+        Citation(n, quote, 0, len(quote), section, None, source, "0" * 64, "")
+        for n, quote in enumerate(said, start=1)
+    )
+    stated = p_stated >= 0.5
+    one = PolicyAnswer(
+        policy="acme",
+        name=name,
+        title=title,
+        status="stated" if stated else "not_stated",
+        text=" ".join(said),
+        p_stated=p_stated,
+        statements=tuple(Said(c.quote, (c.marker,), verified=True) for c in cited)
+        if stated
+        else (),
+        citations=cited if stated else (),
+        nearest=() if stated else cited,
+    )
+    return Answer(
+        question="what?",
+        policies=("acme",),
+        answers=(one,),
+        unknown_names=tuple(unknown),
+        omitted=0,
+        engine="extractive",
+        problems=(),
+        seconds=0.1,
+    )
+
+
+HOSTILE = (
+    "\x1b[31mred\x1b[0m \x1b]8;;http://evil.example\x1b\\link\x1b]8;;\x1b\\ over\rwritten \x9b2J\x07"
+    "\u202eback\u202c [bold red]x[/] [/] [link=http://e.example]y[/link] :smile: **b** _i_ `c` "
+    "<script>alert(1)</script> &lt; ![i](http://e.example/i.png) # h | $t$"
+)
+"""What acts on a terminal, on rich, on Markdown and on a browser."""
+
+ANY_TEXT = st.text(
+    st.one_of(
+        st.characters(), st.sampled_from("\x1b\x9b\x07\r\n\t\x85\u2028\u202e\u2069\u200f[]/ a")
+    )
+) | st.lists(st.sampled_from(HOSTILE.split(" "))).map(" ".join)
+"""Any text, lone surrogates too, and much that acts on a terminal."""
 
 
 _LINES = st.sampled_from(

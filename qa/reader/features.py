@@ -2,7 +2,7 @@
 
 Every number of a sentence depends on the question, the sentence and its passage, and on nothing
 else: not on which other passages were retrieved. What compares candidates comes afterwards, in
-``summary_features``.
+``relevance_features`` and ``summary_features``.
 """
 
 from __future__ import annotations
@@ -13,24 +13,36 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from index.encode import Vectors
 from index.markup import readable
 from index.sections import HEADING, ITEM, ROW
 from index.types import Sentence
-from qa.reader.words import ANSWER_TYPES, Words, coverage, of_question, of_sentence, rarity_of
+from qa.reader.words import (
+    ANSWER_TYPES,
+    Words,
+    concept_coverage,
+    coverage,
+    of_question,
+    of_sentence,
+    rarity_of,
+)
 from qa.types import Evidence, Question
 
 Numbers = NDArray[np.float64]
 
 _TYPES = tuple(kind.name for kind in ANSWER_TYPES)
-SENTENCE_FEATURES = (
+_LIKENESS = (
     "similarity", "passage similarity", "previous similarity", "next similarity",
     "neighbour similarity", "coverage", "passage coverage", "context coverage", "lead-in coverage",
-    "rare words", "coverage x similarity", "length", "length squared", "short", "question mark",
+    "rare words", "coverage x similarity", "concepts", "passage concepts", "context concepts",
+)  # fmt: skip
+SENTENCE_FEATURES = (
+    *_LIKENESS, "length", "length squared", "short", "question mark",
     "colon", "heading", "item", "row", *(f"gives {name}" for name in _TYPES),
 )  # fmt: skip
 SUMMARY_FEATURES = (
     "best score", "second score", "mean of five", "spread", "best trained similarity",
-    "highest trained similarity", *(f"best {name}" for name in SENTENCE_FEATURES[:11]),
+    "highest trained similarity", *(f"best {name}" for name in _LIKENESS),
     "highest similarity", "highest passage similarity", "highest coverage", "coverage by five",
     "coverage by evidence", "rarest missing", "second rarest missing", "rarest missing in five",
     "rarest missing in evidence", "name found", "name missing",
@@ -52,8 +64,8 @@ class Sheet:
     words: tuple[Words, ...]
     question: Words
     numbers: Numbers
-    vectors: Numbers
-    passage_vectors: Numbers
+    vectors: Vectors
+    passage_vectors: Vectors
 
     @property
     def found(self) -> frozenset[str]:
@@ -85,8 +97,8 @@ def sheet(question: Question, evidence: Sequence[Evidence]) -> Sheet:
     )
 
 
-def _stack(parts: Sequence[NDArray[np.float32]], dimension: int) -> Numbers:
-    return np.concatenate(parts).astype(np.float64) if parts else np.zeros((0, dimension))
+def _stack(parts: Sequence[Vectors], dimension: int) -> Vectors:
+    return np.concatenate(parts) if parts else np.zeros((0, dimension), dtype=np.float32)
 
 
 def _text(item: Evidence, sentence: Sentence) -> str:
@@ -122,6 +134,9 @@ def _passage_rows(
         np.full(size, coverage(asked, _lead_in(item))),
         np.array(shared) / (1 + 0.375 * (lengths / 20 - 1)) / 10,
         covered * similar,
+        np.array([concept_coverage(asked, words.stems) for words in own]),
+        np.full(size, concept_coverage(asked, whole)),
+        np.full(size, concept_coverage(asked, around)),
         np.log1p(lengths),
         np.log1p(lengths) ** 2,
         lengths < 6,
@@ -161,7 +176,7 @@ def summary_features(table: Sheet, scores: Numbers, trained: Numbers) -> Numbers
                 trained[best],
                 trained.max(),
             ],
-            table.numbers[best, :11],
+            table.numbers[best, : len(_LIKENESS)],
             [
                 table.numbers[:, 0].max(),
                 table.numbers[:, 1].max(),

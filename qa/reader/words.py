@@ -30,6 +30,47 @@ _NUMBER = (
 _RARE = 7.5
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 
+# What policies and the people who ask about them call one thing by many words.
+_CONCEPTS = tuple(
+    words.split()
+    for words in (
+        "retain retention keep kept store storage hold held save archive delete deletion erase "
+        "erasure destroy destruction remove removal purge wipe anonymise anonymize dispose expire",
+        "share disclose disclosure transfer sell sold sale rent trade pass reveal release supply "
+        "recipient distribute",
+        "collect collection gather obtain receive record capture acquire harvest log",
+        "use process processing utilise utilize purpose why reason handle",
+        "protect protection secure security safeguard safe encrypt encryption password",
+        "breach incident hack hacker leak compromise unauthorised unauthorized intruder",
+        "child children minor kid teen teenager underage parent parental guardian age young old",
+        "cookie beacon pixel tracker tracking track tag browser analytics",
+        "contact email mail phone telephone reach write call address letter",
+        "officer controller representative dpo responsible",
+        "access copy portability export download view see obtain",
+        "correct correction rectify rectification update wrong inaccurate fix edit amend",
+        "object objection refuse restrict restriction stop opt unsubscribe withdraw decline",
+        "complain complaint authority regulator supervisory watchdog commissioner ombudsman",
+        "consent agree agreement permission accept approval allow",
+        "change update amend amendment modify modification revise revision version notify",
+        "marketing advertise advertising advertisement advertiser ad promotional promotion promo "
+        "newsletter commercial spam",
+        "third partner vendor provider processor affiliate subprocessor supplier contractor "
+        "subsidiary",
+        "pay payment card credit bank billing financial purchase checkout invoice order",
+        "location gps geolocation locate whereabouts position",
+        "country international abroad overseas outside border cross-border region eea transfer",
+        "law legal court subpoena police enforcement government authority warrant officials",
+        "employee staff personnel worker team colleague",
+        "merger merge acquisition acquire bankruptcy sale asset takeover insolvency buyer",
+        "automated automatic profiling profile algorithm decision ai machine train model",
+        "anonymous anonymise anonymize aggregate deidentify pseudonymous statistics",
+        "health medical biometric sensitive religion ethnic race genetic",
+        "device phone computer hardware ip browser identifier",
+        "account profile registration register login",
+        "respond response reply answer deadline days",
+    )
+)
+
 
 @dataclass(frozen=True, slots=True)
 class AnswerType:
@@ -198,6 +239,22 @@ def _stem(word: str) -> str:
     return stem
 
 
+@lru_cache(maxsize=1)
+def _concept_table() -> dict[str, frozenset[int]]:
+    table: dict[str, frozenset[int]] = {}
+    for number, words in enumerate(_CONCEPTS):
+        for word in words:
+            stem = _stem(word)
+            table[stem] = table.get(stem, frozenset()) | {number}
+    return table
+
+
+def concepts(stems: frozenset[str]) -> frozenset[int]:
+    """Return which concepts of privacy policies stems belong to, as numbers."""
+    table = _concept_table()
+    return frozenset().union(*(table.get(stem, ()) for stem in stems))
+
+
 @lru_cache(maxsize=65_536)
 def of_sentence(text: str) -> Words:
     """Return the words of a policy's sentence, given as it reads."""
@@ -247,6 +304,16 @@ def is_word(stem: str) -> bool:
 def is_common(word: str) -> bool:
     """Tell whether a word is one that policies use, and so hardly a company's name."""
     return word in _QUESTION_WORDS or _rarities().get(_stem(word.lower()), _RARE) < _RARE
+
+
+def concept_coverage(question: Words, found: frozenset[str]) -> float:
+    """Return the share of a question's concepts that are found, whatever words stand for them.
+
+    >>> concept_coverage(of_question("How long is it retained?"), frozenset({"delet"}))
+    1.0
+    """
+    asked = concepts(question.stems)
+    return len(asked & concepts(found)) / len(asked) if asked else 0.0
 
 
 def coverage(question: Words, found: frozenset[str]) -> float:
