@@ -60,7 +60,7 @@ def main() -> None:
 def _measure(home: Home, benchmark: Benchmark) -> dict[str, dict[str, Estimate]]:
     sync(home, sorted(benchmark.policies.values()), progress=_show)
     by_source = {path: policy for policy in home.catalog.policies() for path in policy.sources}
-    policies = {n: by_source[str(path.absolute())] for n, path in benchmark.policies.items()}
+    policies = {n: by_source[str(path.resolve())] for n, path in benchmark.policies.items()}
     systems = _systems(home, policies)
     figures = {}
     for name, system in systems.items():

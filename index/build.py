@@ -6,10 +6,12 @@ the other way round. What is left over from a killed process is swept by the nex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+
+import numpy as np
 
 from index.catalog import IndexedPassage, Source, Version
 from index.encode import Vectors
@@ -23,6 +25,7 @@ from index.types import Passage, Policy
 
 CORPUS = Path(__file__).parent / "corpus"
 _BUNDLED, _WRITING = "bundled", "writing"
+_CHECK_PATH = "check the path"
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much is done, and how much there is to do."""
@@ -60,8 +63,10 @@ def sync(home: Home, paths: Sequence[Path], *, progress: Progress | None = None)
         home.record()
         _recover(home)
         run = _Sync(home)
-        files = [file for path in paths for file in run.files(path.expanduser().absolute())]
-        for number, (file, root) in enumerate(files):
+        files: dict[Path, str] = {}
+        for file, root in (found for path in paths for found in run.files(path)):
+            files.setdefault(file, root)
+        for number, (file, root) in enumerate(files.items()):
             if progress:
                 progress(file.name, number, len(files))
             try:
@@ -98,7 +103,7 @@ def rebuild(home: Home, *, progress: Progress | None = None) -> tuple[str, ...]:
         for number, policy in enumerate(policies):
             if progress:
                 progress(policy.id, number, len(policies))
-            version, passages, matrix = _encode(home, policy, {}, {})
+            version, passages, matrix = _encode(home, policy, (), {}, {})
             vectors.put(policy.id, passages, matrix)
             versions.append(version)
         home.catalog.replace_all(versions, home.facts())
@@ -112,6 +117,7 @@ def remove(home: Home, policy: str) -> None:
         raise UnknownPolicyError(
             f"there is no policy {policy!r}", hint="see what is indexed: policyqa policies"
         )
+    home.check()
     with home.locked():
         _begin(home)
         _remove(home, policy)
@@ -152,13 +158,19 @@ class _Sync:
         lists = {name: tuple(dict.fromkeys(ids)) for name, ids in self.outcome.items()}
         return SyncReport(failed=tuple(self.failed), **lists)
 
-    def files(self, path: Path) -> Iterator[tuple[Path, str]]:
+    def files(self, given: Path) -> Iterator[tuple[Path, str]]:
         """Yield the files to read under a path, each with the root it was found under."""
-        if path.is_file():
+        try:
+            path = given.expanduser().resolve()
+            is_file, is_folder = path.is_file(), path.is_dir()
+        except (OSError, RuntimeError) as error:  # too long, a loop of links, ~nobody
+            self.fail(given, DocumentError(f"there is no such path: {error}", hint=_CHECK_PATH))
+            return
+        if is_file:
             yield path, str(path)
             return
-        if not path.is_dir():
-            self.fail(path, DocumentError("there is no such file or folder", hint="check the path"))
+        if not is_folder:
+            self.fail(path, DocumentError("there is no such file or folder", hint=_CHECK_PATH))
             return
         visible = [
             file
@@ -180,7 +192,10 @@ class _Sync:
     def take(self, file: Path, root: str) -> None:
         """Bring one file into the index. Raises DocumentError and changes nothing if it is bad."""
         try:
+            str(file).encode()
             content = file.read_bytes()
+        except UnicodeEncodeError as error:
+            raise DocumentError("the file's name is not text", hint="rename it") from error
         except OSError as error:
             raise DocumentError(
                 f"the file cannot be read: {error.strerror}", hint="check its permissions"
@@ -200,9 +215,9 @@ class _Sync:
         self._write(_policy(id_, file, text, digest), root)
         self.outcome[outcome].append(id_)
 
-    def drop_vanished(self, files: Sequence[tuple[Path, str]]) -> None:
+    def drop_vanished(self, files: Mapping[Path, str]) -> None:
         """Forget the sources that are gone from a root that still holds something."""
-        seen, roots = {str(file) for file, _ in files}, {root for _, root in files}
+        seen, roots = {str(file) for file in files}, set(files.values())
         for source in list(self.sources.values()):
             inside = any(Path(source.path).is_relative_to(root) for root in roots)
             if inside and source.path not in seen and not Path(source.path).exists():
@@ -234,14 +249,15 @@ class _Sync:
     def _write(self, policy: Policy, root: str) -> None:
         """Encode what is new in a policy and commit its version; then delete vectors it left."""
         home, path = self.home, policy.sources[0]
-        before = home.stored_sentences(policy.id)
-        version, fresh, matrix = _encode(home, policy, before, {path: root})
+        before = set(home.catalog.passage_ids(policy.id))
+        known = _sentence_vectors(home, policy.id)
+        version, fresh, matrix = _encode(home, policy, before, known, {path: root})
         passages = [indexed.passage for indexed in version.passages]
         _begin(home)
         home.vectors.put(policy.id, fresh, matrix)
         home.vectors.move(policy.id, [passage for passage in passages if passage.id in before])
         home.catalog.put(version)
-        home.vectors.delete(sorted(before.keys() - {passage.id for passage in passages}))
+        home.vectors.delete(sorted(before - {passage.id for passage in passages}))
         self.ids = {hash_: id_ for hash_, id_ in self.ids.items() if id_ != policy.id}
         self.ids[policy.sha256] = policy.id
         self.sources[path] = Source(path, root, policy.id)
@@ -262,32 +278,46 @@ def _policy(id_: str, file: Path, text: str, digest: str) -> Policy:
 
 
 def _encode(
-    home: Home, policy: Policy, known: Mapping[str, Vectors], roots: Mapping[str, str]
+    home: Home,
+    policy: Policy,
+    before: Collection[str],
+    known: Mapping[str, Vectors],
+    roots: Mapping[str, str],
 ) -> tuple[Version, list[Passage], Vectors]:
-    """Return a policy's version, the passages that are not known yet, and their vectors.
+    """Return a policy's version, the passages that are not stored yet, and their vectors.
 
-    ``known`` holds the sentence vectors of passages by id; those are not encoded again.
+    ``before`` are the ids of the stored passages; ``known`` holds vectors by text. What is stored
+    or known is not encoded again.
     """
     encoder = home.encoder
     sections, passages = split(policy.id, policy.text, window=encoder.window, count=encoder.count)
     words = {passage.id: encoded(passage.context, passage.text) for passage in passages}
-    fresh = [passage for passage in passages if passage.id not in known]
-    texts = {words[passage.id]: 0 for passage in fresh}
-    texts |= {text: 0 for passage in fresh for text in _sentences(policy.text, passage)}
-    rows = {text: row for row, text in enumerate(texts)}
-    matrix = encoder.encode_passages(list(rows))
+    sentences = {passage.id: _sentences(policy.text, passage) for passage in passages}
+    fresh = [passage for passage in passages if passage.id not in before]
+    wanted = dict.fromkeys([words[passage.id] for passage in fresh])
+    wanted |= dict.fromkeys(text for own in sentences.values() for text in own)
+    missing = [text for text in wanted if text not in known]
+    vectors = {**known, **dict(zip(missing, encoder.encode_passages(missing), strict=True))}
     indexed = tuple(
-        IndexedPassage(
-            passage,
-            words[passage.id],
-            known[passage.id]
-            if passage.id in known
-            else matrix[[rows[text] for text in _sentences(policy.text, passage)]],
-        )
-        for passage in passages
+        IndexedPassage(p, words[p.id], np.array([vectors[text] for text in sentences[p.id]]))
+        for p in passages
     )
-    vectors = matrix[[rows[words[passage.id]] for passage in fresh]]
-    return Version(policy, sections, indexed, roots), fresh, vectors
+    matrix = np.array([vectors[words[passage.id]] for passage in fresh], dtype=np.float32)
+    return Version(policy, sections, indexed, roots), fresh, matrix
+
+
+def _sentence_vectors(home: Home, policy: str) -> dict[str, Vectors]:
+    """Return the vectors of an indexed policy's sentences by their text; none if it is not there."""
+    found = home.catalog.policy(policy)
+    if found is None:
+        return {}
+    return {
+        text: vector
+        for stored in home.catalog.passages(found)
+        for text, vector in zip(
+            _sentences(found.text, stored.passage), stored.sentence_vectors, strict=True
+        )
+    }
 
 
 def _sentences(text: str, passage: Passage) -> list[str]:

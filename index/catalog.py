@@ -305,8 +305,9 @@ def _put(connection: sqlite3.Connection, version: Version) -> None:
             policy.text,
         ),
     )
+    # A file whose words changed may still count as another policy's.
     connection.executemany(
-        "INSERT INTO sources VALUES (?, ?, ?)",
+        "INSERT OR REPLACE INTO sources VALUES (?, ?, ?)",
         [(path, roots[path], policy.id) for path in policy.sources],
     )
     connection.executemany(
@@ -389,7 +390,10 @@ def _indexed(row: sqlite3.Row, text: str) -> IndexedPassage:
 def match_any(words: Iterable[str]) -> str:
     """Return the FTS5 expression that finds any of the words: each quoted, none of it syntax.
 
+    No words give one that finds nothing. NUL would end the expression.
+
     >>> match_any(["do-not-track", "AND"])
     '"do-not-track" OR "AND"'
     """
-    return " OR ".join('"' + word.replace('"', '""') + '"' for word in words)
+    quoted = ('"' + word.replace("\0", " ").replace('"', '""') + '"' for word in words)
+    return " OR ".join(quoted) or '""'

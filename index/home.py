@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from index.catalog import FILE_NAME, Catalog
-from index.encode import Encoder, Vectors, load_encoder
+from index.encode import Encoder, load_encoder
 from index.errors import HomeError, StoreError
 from index.passages import RULES
 from index.settings import Settings
@@ -78,13 +78,6 @@ class Home:
     def vectors_for_rebuild(self) -> VectorStore:
         """Return the store that a rebuild fills, whatever the index was built with before."""
         return self._open_vectors()
-
-    def stored_sentences(self, policy: str) -> dict[str, Vectors]:
-        """Return the sentence vectors of an indexed policy by passage id; none if it is not there."""
-        found = self.catalog.policy(policy)
-        if found is None:
-            return {}
-        return {p.passage.id: p.sentence_vectors for p in self.catalog.passages(found)}
 
     @contextmanager
     def locked(self) -> Iterator[None]:

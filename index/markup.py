@@ -9,7 +9,7 @@ _ESCAPED = re.compile(r"\\(?=[\\`*_{}\[\]()#+.!|<>~-])")
 # Single marks only in pairs around words: "ln_or", "_ga" and "2 * 3" are no emphasis.
 _MARKS = re.compile(
     r"\*{2,3}|`+|(?<!\w)(?P<mark>__?|\*)(?=\S)(?P<words>[^\n]{1,200}?)(?<=\S)(?P=mark)(?!\w)"
-    r"|^[#>|\s]+|\|",
+    r"|^[#>|\s]+",
     re.MULTILINE,
 )
 
@@ -21,4 +21,4 @@ def readable(text: str) -> str:
     'See our policy on _ga and ln_or.'
     """
     unmarked = _MARKS.sub(r"\g<words>", _LINK.sub(r"\1", text))
-    return " ".join(_ESCAPED.sub("", unmarked).split())
+    return " ".join(_ESCAPED.sub("", unmarked.replace("|", " ")).split())

@@ -54,7 +54,10 @@ _DOMAIN = re.compile(
 )
 _CAMEL = re.compile(r"\b(?=\w*[a-z])(?=\w*[A-Z]\w*[A-Z])\w+\b|\b[A-Za-z]+\d[a-z]\w*\b")
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
-_MONTH = r"(?P<month>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+_MONTH = (
+    r"(?P<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|"
+    r"sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b\.?"
+)
 _DAY, _YEAR = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?", r"(?P<year>(?:19|20)\d\d)"
 _DATES = tuple(
     re.compile(pattern, re.IGNORECASE)
@@ -69,7 +72,7 @@ _DATES = tuple(
 _UPDATED = re.compile(
     r"\b(?:(?:last|latest|most recently)[ -](?:updated?|revis\w+|modifi\w+|amended|changed?|reviewed)|"
     r"updated|effective(?: date| as of)?|revised|date of last \w+|version|in force (?:since|from))"
-    r"\b(?: on| date| as of)?\W{0,6}(?P<when>[^\n]{0,40})",
+    r"\b(?: on| date| as of)?\W{0,6}(?=(?P<when>[^\n]{0,40}))",
     re.IGNORECASE,
 )
 
@@ -138,7 +141,7 @@ def find_date(text: str) -> date | None:
 def _date(found: re.Match[str]) -> date:
     groups = found.groupdict()
     word = groups.get("month")
-    month = _MONTHS.index(word.lower()) + 1 if word else int(groups["number"])
+    month = _MONTHS.index(word[:3].lower()) + 1 if word else int(groups["number"])
     day = int(groups.get("day") or 1)
     # "06/23/2019" can only be month first; "03-06-2019" is read day first, as most of the world does.
     if not word and month > 12 >= day:

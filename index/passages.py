@@ -30,7 +30,7 @@ from index.sections import (
 from index.types import Passage, Section, Sentence, Span
 
 # Raised whenever the same text would be split or encoded otherwise: the index records it.
-RULES = 2
+RULES = 1
 # Tokens of a passage's own text it aims at: about a paragraph, so that a hit is a precise one.
 TARGET = 128
 _CONTEXT_SHARE = 4
@@ -94,6 +94,7 @@ class _Splitter:
         self.room = room
         self.count = count
         self.context_room = room // _CONTEXT_SHARE
+        self.target = min(TARGET, room - self.context_room)
         self.outline: Outline = outline(text)
 
     def passages(self) -> Iterator[Passage]:
@@ -134,7 +135,7 @@ class _Splitter:
         draft: _Draft | None = None
         for block in blocks:
             for piece in self._pieces(block):
-                if draft and draft.tokens + piece.tokens > TARGET:
+                if draft and draft.tokens + piece.tokens > self.target:
                     yield draft
                     draft = None
                 draft = draft.joined(piece) if draft else piece
@@ -142,7 +143,10 @@ class _Splitter:
             yield draft
 
     def _tokens(self, start: int, end: int) -> int:
-        return self.count(readable(self.text[start:end]))
+        body = self.text[start:end]
+        if start and self.text[start - 1] != "\n" and body.lstrip()[:1] in {"#", ">"}:
+            body = f". {body}"  # a mark in mid-line is read, also where a slice begins with it
+        return self.count(readable(body))
 
     def _pieces(self, block: Block) -> list[_Draft]:
         """Return a block whole where it fits a passage, else one piece for each sentence."""
@@ -152,7 +156,7 @@ class _Splitter:
             tokens = self._tokens(start, sentence.end)
             pieces.append(_Draft(start, sentence.end, block.section, tokens, (sentence,)))
             start = sentence.end
-        if sum(piece.tokens for piece in pieces) <= TARGET:
+        if sum(piece.tokens for piece in pieces) <= self.target:
             return [reduce(_Draft.joined, pieces)]
         return [
             replace(piece, start=piece.sentences[0].start) if n else piece
@@ -174,7 +178,8 @@ class _Splitter:
 
     def _last_sentence(self, span: Span) -> Span:
         """Narrow a lead-in to its last sentence (and, for a table, the header after it)."""
-        head, _, _ = span.of(self.text).rpartition(":")
+        body = span.of(self.text)
+        head = body.rpartition(":" if ":" in body else ";")[0]
         spans = _sentence_spans(self.text, span.start, span.start + len(head)) if head else []
         return Span(spans[-1].start, span.end) if spans else span
 
@@ -202,15 +207,17 @@ class _Splitter:
 
     def _cut(self, context: str) -> str:
         """Shorten a context to its share of the window, from the front: its end says most."""
-        words = context.split(" ")
-        while len(words) > 1 and self.count(readable(" ".join(words))) > self.context_room:
-            words = words[max(1, len(words) // 8) :]
-        return " ".join(words)
+        while self.count(readable(context)) > self.context_room:
+            least = max(1, len(context) // 8)
+            space = context.find(" ", least, 2 * least)
+            context = context[max(least, space + 1) :]
+        return context
 
 
 def _without_run_in(text: str, spans: list[Span]) -> list[Span]:
     """Join a title that runs in ("Compliance with Laws. We may …") with the sentence after it."""
-    if len(spans) > 1 and RUN_IN.match(text, spans[0].start, spans[1].end):
+    title = RUN_IN.match(text, spans[0].start, spans[1].end) if len(spans) > 1 else None
+    if title and title.end() >= spans[1].start:
         return [Span(spans[0].start, spans[1].end), *spans[2:]]
     return spans
 

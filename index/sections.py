@@ -32,7 +32,7 @@ _MARKER = re.compile(
 )
 RUN_IN = re.compile(r"(?P<title>[A-Z][^.:;]{2,59})[.:]\s+(?=[A-Z“\"])")
 _SENTENCE_END = re.compile(r"[.!?…:;][\"'”’)\]*_]*\s*$")
-_OPENS_LIST = re.compile(r":[*_\s]*$")
+_OPENS_LIST = re.compile(r"(?::|\b(?:to|following|includes?|including|as);)[*_\s]*$")
 _LIST_GOES_ON = re.compile(r"[;,](?:\s*(?:and|or|and/or))?[*_\s]*$")
 _NO_TITLE = re.compile(r"[.;,:!]$|[a-z]{3}\. |: |@|://")
 _TITLE_LIMIT, _TITLE_WORDS, _BODY_FLOOR, _BODY_WORDS = 90, 12, 60, 5
@@ -149,6 +149,8 @@ class _Scanner:
         ):
             return False
         if line.start in self.rows or _ATX.match(line.text) or self._numbered(position):
+            return False
+        if block.listed and not self.wrapped and _LIST_GOES_ON.search(above.text):
             return False
         if self.wrapped and len(above.text) >= _FULL_LINE * _WRAP_WIDTH:
             return True

@@ -83,13 +83,10 @@ class VectorStore:
             )
 
     def move(self, policy: str, passages: Sequence[Passage]) -> None:
-        """Update the place of passages whose vectors stay as they are."""
-        for first in range(0, len(passages), self._batch):
-            part = passages[first : first + self._batch]
-            self._collection.update(
-                ids=[passage.id for passage in part],
-                metadatas=[_place(policy, passage) for passage in part],
-            )
+        """Update the words and the place of passages whose vectors stay as they are."""
+        stored = self.get([passage.id for passage in passages])
+        kept = [passage for passage in passages if passage.id in stored]
+        self.put(policy, kept, np.array([stored[passage.id] for passage in kept]))
 
     def delete(self, ids: Sequence[str]) -> None:
         """Delete vectors; ids that are not there do not matter."""
@@ -98,6 +95,8 @@ class VectorStore:
 
     def get(self, ids: Sequence[str]) -> dict[str, Vectors]:
         """Return the stored vectors of the ids that are there."""
+        if not ids:  # Chroma takes none for all
+            return {}
         found = self._collection.get(ids=list(ids), include=["embeddings"])
         return {
             id_: np.asarray(vector, dtype=np.float32)
@@ -122,7 +121,7 @@ def collection_name(built_with: str) -> str:
     """Return the name of the collection for vectors made in one way.
 
     >>> collection_name("all-MiniLM-L6-v2 rules 1")
-    'passages-b10ae4bd'
+    'passages-e7e791b6'
     """
     return f"passages-{sha256(built_with.encode()).hexdigest()[:8]}"
 

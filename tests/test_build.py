@@ -366,7 +366,6 @@ def test_a_file_that_takes_over_anothers_words_joins_its_policy(
     assert_sound(home)
 
 
-@pytest.mark.xfail(strict=True, reason="IntegrityError: the file's path still is the old policy's")
 @pytest.mark.parametrize("changed", ["acme.txt", "copy.txt"])
 def test_one_of_two_identical_files_may_change(
     open_home: OpenHome, docs: Path, changed: str
@@ -383,7 +382,6 @@ def test_one_of_two_identical_files_may_change(
     assert_sound(home)
 
 
-@pytest.mark.xfail(strict=True, reason="IntegrityError: the file's path still is the old policy's")
 def test_two_files_may_swap_their_words(open_home: OpenHome, docs: Path) -> None:
     home = open_home()
     sync(home, [docs])
@@ -394,7 +392,6 @@ def test_two_files_may_swap_their_words(open_home: OpenHome, docs: Path) -> None
     assert_sound(home)
 
 
-@pytest.mark.xfail(strict=True, reason="paths are made absolute, their '..' is kept")
 def test_a_file_is_one_source_however_its_path_is_written(open_home: OpenHome, docs: Path) -> None:
     home = open_home()
     (docs / "sub").mkdir()
@@ -403,13 +400,11 @@ def test_a_file_is_one_source_however_its_path_is_written(open_home: OpenHome, d
     assert sources_of(home, "acme") == ["acme.txt"]
 
 
-@pytest.mark.xfail(strict=True, reason="the second visit reports what the first one added")
 def test_a_file_given_twice_is_reported_once(open_home: OpenHome, docs: Path) -> None:
     report = sync(open_home(), [docs, docs / "acme.txt"])
     assert (report.added, report.unchanged) == (("acme", "zeta"), ())
 
 
-@pytest.mark.xfail(strict=True, reason="the old sentences' vectors are kept for other sentences")
 def test_lines_wrapped_anew_have_vectors_for_their_new_sentences(
     open_home: OpenHome, docs: Path
 ) -> None:
@@ -421,7 +416,6 @@ def test_lines_wrapped_anew_have_vectors_for_their_new_sentences(
     assert_sound(home)
 
 
-@pytest.mark.xfail(strict=True, reason="only the place of a kept passage is updated, not its text")
 def test_chroma_holds_a_passages_words_as_they_stand(open_home: OpenHome, docs: Path) -> None:
     home = open_home()
     sync(home, [docs])
@@ -550,9 +544,6 @@ def test_a_policy_that_is_not_there_cannot_be_removed(open_home: OpenHome) -> No
     assert "policyqa policies" in caught.value.hint
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the catalog's half is deleted before the encoder is checked"
-)
 def test_another_encoder_removes_all_of_a_policy_or_nothing(
     open_home: OpenHome, docs: Path
 ) -> None:

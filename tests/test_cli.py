@@ -659,7 +659,6 @@ def test_the_same_bytes_under_two_names_are_one_policy(new_home: Path, docs: Pat
     assert policy["sources"] == [str(docs / "acme.txt"), str(docs / "copy.txt")]
 
 
-@pytest.mark.xfail(strict=True, raises=(OSError, RuntimeError), reason="build.py: traceback")
 @pytest.mark.parametrize("path", [TOO_LONG, "~no-such-user/x"])
 def test_a_path_that_cannot_exist_is_an_error(new_home: Path, path: str) -> None:
     result = policyqa(new_home, "index", "--no-bundled", path)
@@ -667,7 +666,6 @@ def test_a_path_that_cannot_exist_is_an_error(new_home: Path, path: str) -> None
     assert result.stderr.startswith("error: ")
 
 
-@pytest.mark.xfail(strict=True, raises=UnicodeEncodeError, reason="catalog.py: traceback")
 def test_a_file_whose_name_is_not_text_does_not_stop_the_others(new_home: Path, docs: Path) -> None:
     write(docs / "b\udcff.txt", words("Bad"))
     assert policyqa(new_home, "index", "--no-bundled", str(docs)).exit_code in {0, 1}

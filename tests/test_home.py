@@ -122,15 +122,6 @@ def test_after_a_rebuild_the_new_encoder_is_the_recorded_one(
         open_home(FakeEncoder("one")).check()
 
 
-def test_stored_sentences_are_those_of_the_catalog(open_home: OpenHome, policy: Path) -> None:
-    home = open_home()
-    assert home.stored_sentences("acme") == {}
-    sync(home, [policy])
-    stored = home.stored_sentences("acme")
-    assert set(stored) == set(home.catalog.passage_ids("acme"))
-    assert all(vectors.shape[1] == 8 for vectors in stored.values())
-
-
 def test_a_second_writer_is_told_who_the_first_is(
     tmp_path: Path, policy: Path, open_home: OpenHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:

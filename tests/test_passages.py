@@ -113,13 +113,11 @@ def test_nothing_but_white_space_has_no_passage(text: str) -> None:
     assert passages_of(text) == ()
 
 
-@pytest.mark.xfail(strict=True, reason="passages aim at 128 tokens whatever the window is")
 def test_passages_fit_a_window_of_32() -> None:
     passages = passages_of("word " * 3_000, window=32)
     assert longest(passages, count_words) <= 32
 
 
-@pytest.mark.xfail(strict=True, reason="passages aim at 128 tokens whatever the window is")
 @pytest.mark.parametrize("policy", POLICIES)
 def test_bundled_policies_fit_a_window_of_128(
     encoder: Encoder, bundled: dict[str, str], policy: str
@@ -128,7 +126,6 @@ def test_bundled_policies_fit_a_window_of_128(
     assert longest(passages, encoder.count) <= 128
 
 
-@pytest.mark.xfail(strict=True, reason="a context is cut at spaces only")
 @pytest.mark.parametrize(
     "text",
     [
@@ -142,7 +139,6 @@ def test_a_context_without_spaces_fits_the_window(encoder: Encoder, text: str) -
     assert longest(passages, encoder.count) <= encoder.window
 
 
-@pytest.mark.xfail(strict=True, reason="marks count nothing alone but count where they are joined")
 @pytest.mark.parametrize("mark", ["> ", "# "])
 def test_marks_in_the_middle_of_a_line_fit_the_window(mark: str) -> None:
     passages = passages_of(f"{BODY} {mark * 300}{BODY}")
@@ -236,7 +232,6 @@ def test_a_very_short_sentence_joins_its_neighbour() -> None:
     assert sentences_of(f"{BODY} Not so.") == [f"{BODY} Not so."]
 
 
-@pytest.mark.xfail(strict=True, reason="joined once as a short sentence, once more as a run-in")
 def test_a_short_title_that_runs_in_takes_one_sentence_with_it() -> None:
     assert sentences_of(f"Consent. {BODY} {BODY}") == [f"Consent. {BODY}", BODY]
 
@@ -258,13 +253,11 @@ def test_readable_text_has_no_marks_links_or_line_breaks() -> None:
     assert readable(text) == "Bold and plain, see our policy x"
 
 
-@pytest.mark.xfail(strict=True, reason="underscores inside a word are taken for emphasis")
 @pytest.mark.parametrize("word", ["__hs_opt_out", "_icl_visitor_lang_js", "jane_doe@example.com"])
 def test_readable_text_keeps_underscores_that_are_part_of_a_word(word: str) -> None:
     assert readable(f"The cookie {word} is kept.") == f"The cookie {word} is kept."
 
 
-@pytest.mark.xfail(strict=True, reason="a table's bars are removed without a space")
 def test_readable_text_keeps_the_cells_of_a_table_apart() -> None:
     assert readable("|Name|Purpose|Expiry|").split() == ["Name", "Purpose", "Expiry"]
 

@@ -181,7 +181,6 @@ def test_items_without_a_marker_are_known_by_the_sentence_before_them() -> None:
     assert set(lead_ins_of(text)) == {"You can ask us to do this:"}
 
 
-@pytest.mark.xfail(strict=True, reason="a line that ends with '; and' swallows the next item")
 def test_the_last_of_a_lists_lower_case_items_is_an_item_too() -> None:
     text = "You can ask us to:\ndelete your data;\nrectify it; and\nexport it.\n"
     assert [kind for kind, _ in blocks_of(text)] == [PARAGRAPH, ITEM, ITEM, ITEM]
@@ -292,7 +291,6 @@ def test_items_of_the_bundled_policies_carry_their_lead_in(
     assert block.lead_in.of(text).endswith(lead_in)
 
 
-@pytest.mark.xfail(strict=True, reason="a lead-in that ends with a semicolon opens no list")
 def test_a_lead_in_may_end_with_a_semicolon(bundled: dict[str, str]) -> None:
     text = bundled["web1on1"]
     (block,) = (b for b in outline(text).blocks if text.startswith("• Keeping you", b.start))

@@ -33,7 +33,6 @@ def store(tmp_path: Path) -> VectorStore:
     return VectorStore(tmp_path / "chroma", "fake rules 1")
 
 
-@pytest.mark.xfail(strict=True, reason="the example of collection_name shows another hash")
 def test_documented_examples_hold() -> None:
     results = doctest.testmod(vectors)
     assert results.attempted
@@ -119,7 +118,6 @@ def test_nothing_to_write_writes_nothing(store: VectorStore) -> None:
     assert store.ids() == set()
 
 
-@pytest.mark.xfail(strict=True, reason="Chroma refuses an empty list of ids with a ValueError")
 def test_no_ids_get_no_vectors(store: VectorStore) -> None:
     assert store.get([]) == {}
 

@@ -137,7 +137,7 @@ def _indexed(home: Home, benchmark: Benchmark) -> dict[str, Policy]:
     if report.failed:
         raise SystemExit(f"cannot index {report.failed[0]}")
     by_source = {path: policy for policy in home.catalog.policies() for path in policy.sources}
-    return {name: by_source[str(path.absolute())] for name, path in benchmark.policies.items()}
+    return {name: by_source[str(path.resolve())] for name, path in benchmark.policies.items()}
 
 
 def _strangers(file: Path, benchmark: Benchmark) -> Benchmark:
