@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from index.errors import PolicyQAError
     from qa.assistant import Assistant
-    from qa.types import Answer, Citation, PolicyAnswer, Problem, SearchResult, Statement
+    from qa.types import (
+        Answer,
+        Citation,
+        PolicyAnswer,
+        Problem,
+        SearchResult,
+        SearchResults,
+        Statement,
+    )
 
 __all__ = [
     "Answer",
@@ -21,6 +29,7 @@ __all__ = [
     "PolicyQAError",
     "Problem",
     "SearchResult",
+    "SearchResults",
     "Statement",
 ]
 

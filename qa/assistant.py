@@ -27,6 +27,7 @@ from qa.types import (
     Question,
     Reading,
     SearchResult,
+    SearchResults,
     Statement,
 )
 from qa.verify import Sections, Verifier
@@ -114,14 +115,14 @@ class Assistant:
 
     def search(
         self, question: str, *, top_k: int = 10, policies: Sequence[str] = ()
-    ) -> tuple[SearchResult, ...]:
+    ) -> SearchResults:
         """Return the passages most likely to answer, best first, over all policies in scope."""
         if top_k < 1:
             raise UsageError(f"top_k is {top_k}", hint="ask for at least 1 result")
         text = checked(question)
         where = self._route(text, policies)
         depth = max(top_k, self.home.settings.evidence) if len(where.policies) <= DEEP else top_k
-        readings, _ = self._read(text, where, top_k=min(depth, 100))
+        readings, _ = self._read(text, where, top_k=depth)
         best: dict[str, SearchResult] = {}
         for id_, reading in readings.items():
             for candidate in reading.candidates:
@@ -133,7 +134,8 @@ class Assistant:
                         candidate.relevance, 0,
                     )  # fmt: skip
         ranked = sorted(best.values(), key=lambda result: -result.score)[:top_k]
-        return tuple(replace(result, rank=rank) for rank, result in enumerate(ranked, start=1))
+        results = tuple(replace(result, rank=n) for n, result in enumerate(ranked, start=1))
+        return SearchResults(text, results, where.unknown_names)
 
     def _route(self, question: str, chosen: Sequence[str]) -> Route:
         if not self.policies:

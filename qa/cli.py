@@ -157,8 +157,7 @@ def search(
     with handled(as_json), opened(home, config, encoder, allow_download) as assistant:
 
         def find(text: str, scope: list[str]) -> Json:
-            found = assistant.search(text, top_k=top_k, policies=scope)
-            return render.search_json(text, found)
+            return render.search_json(assistant.search(text, top_k=top_k, policies=scope))
 
         if batch is not None:
             _run_batch(batch, policy or [], find)

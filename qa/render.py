@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from index.names import squash
 from index.types import Policy
 
 if TYPE_CHECKING:  # they bring NumPy, which `policyqa --help` can do without
-    from qa.types import Answer, Citation, PolicyAnswer, SearchResult
+    from qa.types import Answer, Citation, PolicyAnswer, SearchResults
 
 Json = dict[str, Any]
 
@@ -105,9 +105,9 @@ def _policy_answer_json(one: PolicyAnswer) -> Json:
     }
 
 
-def search_json(question: str, results: tuple[SearchResult, ...]) -> Json:
-    """Return the JSON form of search results."""
-    return {"question": question, "results": [asdict(result) for result in results]}
+def search_json(found: SearchResults) -> Json:
+    """Return the JSON form of search results; the field names are a contract."""
+    return asdict(found)
 
 
 def policy_json(policy: Policy, passages: int) -> Json:
@@ -127,8 +127,7 @@ def policy_json(policy: Policy, passages: int) -> Json:
 
 def summary(answer: Answer) -> Iterator[str]:
     """Yield the sentences about an answer as a whole that every face shows."""
-    for name in answer.unknown_names:
-        yield f"No policy of {printable(name)} is indexed."
+    yield from unknown(answer.unknown_names)
     if answer.omitted:
         yield (
             f"{answer.omitted} more policies were not searched in depth; "
@@ -136,6 +135,12 @@ def summary(answer: Answer) -> Iterator[str]:
         )
     for problem in answer.problems:
         yield f"Note: {printable(problem.message)}."
+
+
+def unknown(names: Sequence[str]) -> Iterator[str]:
+    """Yield a sentence for each company asked about that is not indexed."""
+    for name in names:
+        yield f"No policy of {printable(name)} is indexed."
 
 
 def stated(answer: Answer) -> list[PolicyAnswer]:

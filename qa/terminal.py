@@ -17,7 +17,7 @@ from qa import render
 
 if TYPE_CHECKING:  # they bring NumPy, which `policyqa --help` can do without
     from index.build import SyncReport
-    from qa.types import Answer, Citation, PolicyAnswer, SearchResult
+    from qa.types import Answer, Citation, PolicyAnswer, SearchResults
 
 _UNBOUNDED = 100_000
 
@@ -75,14 +75,16 @@ def _quote(console: Console, citation: Citation) -> None:
     console.print(Padding.indent(Text(render.printable(render.place(citation)), "dim"), 6))
 
 
-def show_results(console: Console, results: Sequence[SearchResult]) -> None:
+def show_results(console: Console, found: SearchResults) -> None:
     """Print search results, best first."""
-    for result in results:
+    for result in found.results:
         place = f"{result.policy} {result.start}–{result.end}"
         section = f" · {render.printable(result.section)}" if result.section else ""
         console.print(Text(f"{result.rank}. {place}{section}  {result.score:.3f}", "bold"))
         console.print(Padding.indent(Text(render.printable(result.text)), 3))
-    if not results:
+    for sentence in render.unknown(found.unknown_names):
+        console.print(Text(sentence))
+    if not (found.results or found.unknown_names):
         console.print("Nothing was found.")
 
 

@@ -157,3 +157,12 @@ class SearchResult:
     section: str
     score: float
     rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResults:
+    """The passages found for a question, best first; ``unknown_names`` as in ``Answer``."""
+
+    question: str
+    results: tuple[SearchResult, ...]
+    unknown_names: tuple[str, ...]

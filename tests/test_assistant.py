@@ -108,7 +108,7 @@ def assert_kept(answer: Answer, texts: dict[str, str]) -> None:
 def test_the_public_names_are_these() -> None:
     assert qa.__all__ == [
         "Answer", "Assistant", "Citation", "PolicyAnswer", "PolicyQAError", "Problem",
-        "SearchResult", "Statement",
+        "SearchResult", "SearchResults", "Statement",
     ]  # fmt: skip
     for name in qa.__all__:
         assert getattr(qa, name).__name__ == name
@@ -178,7 +178,7 @@ def test_a_scope_is_kept_to(home: Home) -> None:
     answer = assistant.ask("how long?", policies=["zeta", "Acme", "acme"])
     assert answer.policies == ("zeta", "acme")
     assert {one.policy for one in answer.answers} == {"acme", "zeta"}
-    found = assistant.search("how long?", policies=["Zeta"])
+    found = assistant.search("how long?", policies=["Zeta"]).results
     assert {result.policy for result in found} == {"zeta"}
 
 
@@ -251,7 +251,7 @@ def test_a_question_without_any_policy_is_refused(open_home: OpenHome) -> None:
 
 def test_search_ranks_distinct_passages_over_all_policies(home: Home) -> None:
     assistant = Assistant(home, FakeReader(dict.fromkeys(COMPANIES, 0.9)))
-    found = assistant.search("how long?", top_k=100)
+    found = assistant.search("how long?", top_k=100).results
     texts = {policy.id: policy.text for policy in assistant.policies}
     assert [result.rank for result in found] == list(range(1, len(found) + 1))
     scores = [result.score for result in found]
@@ -263,9 +263,9 @@ def test_search_ranks_distinct_passages_over_all_policies(home: Home) -> None:
 
 def test_search_gives_the_first_of_what_more_would_give(home: Home) -> None:
     assistant = Assistant(home, FakeReader(dict.fromkeys(COMPANIES, 0.9)))
-    everything = assistant.search("how long?", top_k=100)
+    everything = assistant.search("how long?", top_k=100).results
     for top_k in range(1, len(everything) + 1):
-        assert assistant.search("how long?", top_k=top_k) == everything[:top_k]
+        assert assistant.search("how long?", top_k=top_k).results == everything[:top_k]
 
 
 @pytest.mark.parametrize("top_k", [0, -1])

@@ -276,7 +276,7 @@ def test_policies_lists_what_show_shows(home: Path, shown: dict[str, Json]) -> N
 
 def test_search_ranks_evidence_over_all_policies(home: Path, shown: dict[str, Json]) -> None:
     found = done(home, "search", QUESTION, "--top-k", "7")
-    assert list(found) == ["question", "results"]
+    assert list(found) == ["question", "results", "unknown_names"]
     assert found["question"] == QUESTION
     assert [result["rank"] for result in found["results"]] == [1, 2, 3, 4, 5, 6, 7]
     scores = [result["score"] for result in found["results"]]

@@ -17,7 +17,7 @@ from markdown_it.token import Token
 
 from index.types import Policy
 from qa import render
-from qa.types import Problem, SearchResult, Statement
+from qa.types import Problem, SearchResult, SearchResults, Statement
 
 DIRECTIONS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -180,15 +180,18 @@ def test_confidence_is_that_of_the_status(p: float) -> None:
 
 
 def test_the_fields_of_search_results_are_the_contracts() -> None:
-    found = render.search_json("what?", (SearchResult("acme", 1, 3, "ab", "1. Data", 0.5, 1),))
+    found = render.search_json(
+        SearchResults("what?", (SearchResult("acme", 1, 3, "ab", "1. Data", 0.5, 1),), ("Zeta",))
+    )
     assert found == {
         "question": "what?",
-        "results": [
+        "results": (
             {
                 "policy": "acme", "start": 1, "end": 3, "text": "ab", "section": "1. Data",
                 "score": 0.5, "rank": 1,
-            }
-        ],
+            },
+        ),
+        "unknown_names": ("Zeta",),
     }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from rich.console import Console
 from index.build import Failure, SyncReport
 from index.types import Policy
 from qa import render, terminal
-from qa.types import Answer, Problem, SearchResult, Statement
+from qa.types import Answer, Problem, SearchResult, SearchResults, Statement
 
 STYLE = re.compile(r"\x1b\[[\d;]*m")
 LONG = "We keep the data of each customer for as long as the law of the land says. " * 5
@@ -59,13 +59,13 @@ def hostile_everywhere(text: str) -> list[Callable[[Console], None]]:
     silent = an_answer(text, title=text, name=text, section=text, source=text, p_stated=0.1)
     nearest = replace(silent.answers[0].nearest[0], context=text)
     silent = replace(silent, answers=(replace(silent.answers[0], nearest=(nearest,)),))
-    result = SearchResult("acme", 0, 1, text, text, 0.5, 1)
+    found = SearchResults(text, (SearchResult("acme", 0, 1, text, text, 0.5, 1),), (text,))
     policy = Policy("acme", text, (text,), (), text, "0" * 64, None, (text,))
     report = SyncReport(failed=(Failure(text, text, text),), skipped=(text,))
     return [
         answer(stated),
         answer(silent),
-        lambda console: terminal.show_results(console, [result]),
+        lambda console: terminal.show_results(console, found),
         lambda console: terminal.show_policies(console, [policy], {}),
         lambda console: terminal.show_report(console, report),
         lambda console: terminal.show_error(console, text, text),
@@ -161,12 +161,16 @@ def test_no_line_in_a_pipe_ends_with_a_space(text: str) -> None:
         assert all(line == line.rstrip() for line in in_a_pipe(show).splitlines())
 
 
+def found_in_a_pipe(found: SearchResults) -> str:
+    return in_a_pipe(lambda console: terminal.show_results(console, found))
+
+
 def test_search_results_are_numbered_and_placed() -> None:
-    results = [
+    results = (
         SearchResult("acme", 5, 16, "We keep\nit.", "2. Storage", 0.75, 1),
         SearchResult("zeta", 0, 3, "No.", "", 0.25, 2),
-    ]
-    shown = in_a_pipe(lambda console: terminal.show_results(console, results))
+    )
+    shown = found_in_a_pipe(SearchResults("how long?", results, ()))
     assert shown.splitlines() == [
         "1. acme 5–16 · 2. Storage  0.750",
         "   We keep it.",
@@ -176,7 +180,9 @@ def test_search_results_are_numbered_and_placed() -> None:
 
 
 def test_no_search_result_is_said_too() -> None:
-    assert in_a_pipe(lambda console: terminal.show_results(console, [])) == "Nothing was found.\n"
+    assert found_in_a_pipe(SearchResults("how long?", (), ())) == "Nothing was found.\n"
+    unknown = found_in_a_pipe(SearchResults("how long does Spotify keep it?", (), ("Spotify",)))
+    assert unknown == "No policy of Spotify is indexed.\n"
 
 
 def test_policies_are_a_table() -> None:
