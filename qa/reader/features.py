@@ -30,6 +30,7 @@ from qa.types import Evidence, Question
 
 Numbers = NDArray[np.float64]
 
+_CLOSE = 100.0
 _TYPES = tuple(kind.name for kind in ANSWER_TYPES)
 _LIKENESS = (
     "similarity", "passage similarity", "previous similarity", "next similarity",
@@ -197,16 +198,19 @@ def summary_features(table: Sheet, scores: Numbers, trained: Numbers) -> Numbers
 
 
 def relevance_features(table: Sheet, scores: Numbers) -> Numbers:
-    """Return what tells whether each sentence answers, next to the best one: ``[sentences, 3]``.
+    """Return what tells whether each sentence answers, next to the best one: ``[sentences, 4]``.
 
-    Its score, how far it is behind the best, and the rarest word of the question that the best
-    has and it has not: where one row of a table answers, its neighbours do not.
+    Its score, how far it is behind the best, the rarest word of the question that the best has and
+    it has not (where one row of a table answers, its neighbours do not), and the distance between
+    them, a logarithm of characters: what belongs together stands together.
     """
     headings = table.numbers[:, SENTENCE_FEATURES.index("heading")] > 0
     best = int(np.argmax(np.where(headings, -np.inf, scores)))
     shared = table.words[best].stems & table.question.stems
     missing = [_rarest(shared - words.stems)[0] for words in table.words]
-    return np.column_stack([scores, scores[best] - scores, missing])
+    starts = np.array([sentence.start for sentence in table.sentences])
+    distance = np.log1p(np.abs(starts - starts[best]) / _CLOSE)
+    return np.column_stack([scores, scores[best] - scores, missing, distance])
 
 
 def _rarest(stems: frozenset[str]) -> list[float]:

@@ -36,7 +36,7 @@ _CONCEPTS = tuple(
     for words in (
         "retain retention keep kept store storage hold held save archive delete deletion erase "
         "erasure destroy destruction remove removal purge wipe anonymise anonymize dispose expire",
-        "share disclose disclosure transfer sell sold sale rent trade pass reveal release supply "
+        "share disclose disclosure transfer sell sold sale rent trade pass reveal release supply get "
         "recipient distribute",
         "collect collection gather obtain receive record capture acquire harvest log",
         "use process processing utilise utilize purpose why reason handle",
@@ -46,7 +46,7 @@ _CONCEPTS = tuple(
         "cookie beacon pixel tracker tracking track tag browser analytics",
         "contact email mail phone telephone reach write call address letter",
         "officer controller representative dpo responsible",
-        "access copy portability export download view see obtain",
+        "access copy portability export download view see obtain get",
         "correct correction rectify rectification update wrong inaccurate fix edit amend",
         "object objection refuse restrict restriction stop opt unsubscribe withdraw decline",
         "complain complaint authority regulator supervisory watchdog commissioner ombudsman",
