@@ -28,7 +28,7 @@ speed: $(DEV)/.installed  ## compare with the obvious pipeline, in one run
 	$(DEV)/bin/python -m eval.speed
 
 train: $(DEV)/.installed  ## train the reader: make train DATA=DIR
-	$(DEV)/bin/python -m qa.reader.train --data "$(DATA)" --home .venv/train-home
+	$(DEV)/bin/python -m eval.train --data "$(DATA)" --home .venv/train-home
 
 $(BASE)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(BASE)

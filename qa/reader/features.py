@@ -50,6 +50,8 @@ SUMMARY_FEATURES = (
     *(f"best gives {name}" for name in _TYPES),
     *(f"three give {name}" for name in _TYPES),
 )  # fmt: skip
+RELEVANCE_FEATURES = ("score", "behind the best", "rarest missing", "distance")
+FEATURES = (*SENTENCE_FEATURES, *SUMMARY_FEATURES, *RELEVANCE_FEATURES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -198,11 +200,12 @@ def summary_features(table: Sheet, scores: Numbers, trained: Numbers) -> Numbers
 
 
 def relevance_features(table: Sheet, scores: Numbers) -> Numbers:
-    """Return what tells whether each sentence answers, next to the best one: ``[sentences, 4]``.
+    """Return what tells whether each sentence answers, next to the best one.
 
-    Its score, how far it is behind the best, the rarest word of the question that the best has and
-    it has not (where one row of a table answers, its neighbours do not), and the distance between
-    them, a logarithm of characters: what belongs together stands together.
+    ``[sentences, RELEVANCE_FEATURES]``: its score, how far it is behind the best, the rarest word
+    of the question that the best has and it has not (where one row of a table answers, its
+    neighbours do not), and the distance between them, a logarithm of characters: what belongs
+    together stands together.
     """
     headings = table.numbers[:, SENTENCE_FEATURES.index("heading")] > 0
     best = int(np.argmax(np.where(headings, -np.inf, scores)))

@@ -4,7 +4,7 @@ A sentence's score is a weighted sum of its features and of its *trained similar
 question: the question's vector is moved by a low-rank map before the dot product, so that the
 encoder's general likeness becomes "answers this". P(stated) is a logistic regression over a
 summary of the scores, with a prior from the question alone (``MODEL_CARD.md`` says what that is
-worth). Both are chosen on training data only; see ``train.py``.
+worth). Both are chosen on training data only; see ``eval/train``.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from qa.reader.features import (
-    SENTENCE_FEATURES,
-    SUMMARY_FEATURES,
+    FEATURES,
     Numbers,
     Sheet,
     relevance_features,
@@ -74,8 +73,7 @@ class LinearReader:
     def load(cls, encoder: str) -> LinearReader:
         """Load the weights for an encoder; another one than the default gets those for any."""
         with np.load(WEIGHTS) as arrays:
-            names = (*SENTENCE_FEATURES, *SUMMARY_FEATURES)
-            if tuple(arrays["features"].tolist()) != names:
+            if tuple(arrays["features"].tolist()) != FEATURES:
                 raise RuntimeError("weights.npz was trained with other features: train it again")
             calibrated = f"{encoder}/mean" in arrays
             prefix = encoder if calibrated else _ANY_ENCODER

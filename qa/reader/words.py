@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+RARITY = Path(__file__).parent / "rarity.json"
 _WORD = re.compile(r"[^\W_](?:[\w'’.-]*[^\W_])?|_\w+")
 _LIKE_A_NAME = re.compile(r"^[A-Z]|\d|_|[a-z][A-Z]")
 _QUESTION_WORDS = frozenset(
@@ -285,9 +286,13 @@ def _content(words: Iterable[str]) -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def _rarities() -> dict[str, float]:
-    content = (Path(__file__).parent / "rarity.json").read_text(encoding="utf-8")
-    table: dict[str, float] = json.loads(content)
+    table: dict[str, float] = json.loads(RARITY.read_text(encoding="utf-8"))
     return table
+
+
+def forget_rarities() -> None:
+    """Read ``rarity.json`` again when it is next needed: training writes it anew."""
+    _rarities.cache_clear()
 
 
 def rarity_of(stem: str) -> float:

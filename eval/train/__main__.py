@@ -1,22 +1,19 @@
-"""Train the reader: ``python -m qa.reader.train --data DIR --home DIR``.
+"""Train the reader: ``python -m eval.train --data DIR --home DIR``.
 
 ``--data`` holds ``policy-questions`` and ``opp115`` in their published layouts, of which only the
-train parts are read, and ``squad/dev-v2.0.json``: questions about anything else, asked of a random
-policy, teach what no policy answers. ``--home`` keeps the index of their policies between runs.
+train parts are read, and ``squad/dev-v2.0.json``; see ``examples.py``. ``--home`` keeps
+the index of their policies between runs.
 
 Seeded. Needs the extra ``encoders`` (for torch) and scikit-learn. Writes ``rarity.json`` and
-``weights.npz`` beside this file.
+``weights.npz`` in ``qa/reader``.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import random
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,53 +24,23 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
-from eval.benchmarks import Benchmark, Case, opp115, policy_questions
-from eval.metrics import balanced_threshold, overlaps
-from index.build import sync
-from index.catalog import Catalog
+from eval.metrics import balanced_threshold
+from eval.train.examples import SEED, Example, load
 from index.home import Home
-from index.markup import readable
 from index.settings import Settings
-from index.types import Policy, Span
-from qa.reader import words
 from qa.reader.features import (
-    SENTENCE_FEATURES,
+    FEATURES,
     SUMMARY_FEATURES,
     Numbers,
-    Sheet,
     relevance_features,
-    sheet,
     summary_features,
 )
 from qa.reader.linear import WEIGHTS, LinearReader, Weights
-from qa.retrieve import retrieve
-from qa.types import Question
 
-SEED = 0
 RANK, EPOCHS, BATCH, DROPOUT = 64, 3, 32, 0.2
 FOLDS = 5
 # Sentences of a question, best first, on which relevance is fitted: what might be quoted.
 QUOTABLE = 10
-# Each set weighs in the calibration as if it had this many questions for each one it has.
-OWN_WEIGHT, OPP115_WEIGHT, STRANGER_WEIGHT = 1.0, 2.0, 0.5
-STRANGERS = 600
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Example:
-    """One question over its policy: features, and which sentences are evidence."""
-
-    question: Question
-    table: Sheet
-    evidence: NDArray[np.bool_]
-    answerable: bool
-    policy: str
-    weight: float
-
-    @property
-    def trains_ranking(self) -> bool:
-        """Whether there is a right sentence among the candidates to rank first."""
-        return bool(self.evidence.any())
 
 
 class Ranker(nn.Module):
@@ -113,98 +80,13 @@ def main() -> None:
     parser.add_argument("--home", type=Path, required=True)
     arguments = parser.parse_args()
     home = Home(Settings.load(home=arguments.home))
-    ours = policy_questions.load(arguments.data / "policy-questions", "train")
-    experts = opp115.load(arguments.data / "opp115", "train")
-    strangers = _strangers(arguments.data / "squad" / "dev-v2.0.json", ours)
-    policies, expert_policies = _indexed(home, ours), _indexed(home, experts)
-    _write_rarity(home.catalog)
-    examples = [
-        *_examples(home, ours, policies, OWN_WEIGHT),
-        *_examples(home, experts, expert_policies, OPP115_WEIGHT),
-        *_examples(home, strangers, policies, STRANGER_WEIGHT),
-    ]
+    examples = load(home, arguments.data)
     print(f"{len(examples)} questions, {sum(e.trains_ranking for e in examples)} to rank")
-    arrays: dict[str, Any] = {"features": np.array([*SENTENCE_FEATURES, *SUMMARY_FEATURES])}
+    arrays: dict[str, Any] = {"features": np.array(FEATURES)}
     for prefix, trained in ((home.encoder.name, True), ("any", False)):
         arrays |= train(examples, trained=trained).dump(prefix)
     np.savez_compressed(WEIGHTS, **arrays)
     print(f"wrote {WEIGHTS} ({WEIGHTS.stat().st_size:,} bytes)")
-
-
-def _indexed(home: Home, benchmark: Benchmark) -> dict[str, Policy]:
-    """Index a benchmark's policies and return them by the name its cases use."""
-    report = sync(home, sorted(benchmark.policies.values()), progress=_show)
-    if report.failed:
-        raise SystemExit(f"cannot index {report.failed[0]}")
-    by_source = {path: policy for policy in home.catalog.policies() for path in policy.sources}
-    return {name: by_source[str(path.resolve())] for name, path in benchmark.policies.items()}
-
-
-def _strangers(file: Path, benchmark: Benchmark) -> Benchmark:
-    """Return questions of SQuAD 2.0, each put to a policy that has nothing to do with it."""
-    articles = json.loads(file.read_text(encoding="utf-8"))["data"]
-    questions = [
-        qa["question"].strip()
-        for article in articles
-        for paragraph in article["paragraphs"]
-        for qa in paragraph["qas"]
-    ]
-    chooser = random.Random(SEED)
-    names = sorted(benchmark.policies)
-    cases = tuple(
-        Case(f"squad-{n}", chooser.choice(names), question, False, "out of domain", ())
-        for n, question in enumerate(chooser.sample(questions, STRANGERS))
-    )
-    return Benchmark("squad", benchmark.policies, cases)
-
-
-def _show(what: str, done: int, total: int) -> None:
-    print(f"\r{done}/{total} {what:40.40}", end="" if done < total else "\n", flush=True)
-
-
-def _write_rarity(catalog: Catalog) -> None:
-    """Count in how many sentences of the training policies each stem stands."""
-    counts: Counter[str] = Counter()
-    total = 0
-    for policy in catalog.policies():
-        for indexed in catalog.passages(policy):
-            for sentence in indexed.passage.sentences:
-                text = readable(policy.text[sentence.start : sentence.end])
-                counts.update(words.of_sentence(text).stems)
-                total += 1
-    table = {stem: round(math.log(1 + total / n), 2) for stem, n in sorted(counts.items()) if n > 1}
-    table[""] = round(math.log(1 + total), 2)
-    target = WEIGHTS.parent / "rarity.json"
-    target.write_text(json.dumps(table, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
-
-
-def _examples(
-    home: Home, benchmark: Benchmark, policies: dict[str, Policy], weight: float
-) -> list[Example]:
-    examples = []
-    texts = [case.question for case in benchmark.cases]
-    vectors = home.encoder.encode_passages(texts)
-    for number, (case, vector) in enumerate(zip(benchmark.cases, vectors, strict=True)):
-        policy, question = policies[case.policy], Question(case.question, vector)
-        found = retrieve(home, question, [policy], top_k=home.settings.evidence)
-        table = sheet(question, found.evidence[policy.id])
-        examples.append(
-            Example(
-                question,
-                table,
-                np.array([_is_evidence(case, s.start, s.end) for s in table.sentences]),
-                case.answerable,
-                policy.id,
-                weight,
-            )
-        )
-        if number % 100 == 99:
-            _show(benchmark.name, number + 1, len(texts))
-    return examples
-
-
-def _is_evidence(case: Case, start: int, end: int) -> bool:
-    return any(overlaps(Span(start, end), gold) for gold in case.gold)
 
 
 def train(examples: Sequence[Example], *, trained: bool) -> Weights:
@@ -288,9 +170,10 @@ def _weights(ranker: Ranker, mean: Numbers, scale: Numbers) -> Weights:
 
 def _prior(examples: Sequence[Example]) -> Numbers:
     """Return a logistic regression from the question's vector to whether it is answered."""
-    vectors = np.array([example.question.vector for example in examples])
+    asked = [example for example in examples if not example.repeated]
+    vectors = np.array([example.question.vector for example in asked])
     model = LogisticRegression(C=25.0, max_iter=3000)
-    model.fit(vectors, [example.answerable for example in examples])
+    model.fit(vectors, [example.answerable for example in asked])
     return np.append(model.coef_[0], model.intercept_[0])
 
 

@@ -1,0 +1,1 @@
+"""What the default reader is trained with. Run it: ``python -m eval.train``."""

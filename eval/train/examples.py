@@ -1,0 +1,169 @@
+"""What the reader learns from: questions over indexed policies, with their features.
+
+Beside the sets' own questions there are two kinds of made ones, none of them answered: questions
+about anything else, put to a random policy, and questions about a thing that their own policy names
+in its evidence, put to one that never mentions it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval.benchmarks import Benchmark, Case, opp115, policy_questions
+from eval.metrics import overlaps
+from index.build import sync
+from index.catalog import Catalog
+from index.home import Home
+from index.markup import readable
+from index.types import Policy, Span
+from qa.reader import words
+from qa.reader.features import Sheet, sheet
+from qa.retrieve import retrieve
+from qa.types import Question
+
+SEED = 0
+# Each set weighs in the calibration as if it had this many questions for each one it has.
+_OWN, _OPP115, _STRANGER, _ELSEWHERE = 1.0, 2.0, 0.5, 1.0
+_STRANGERS = 600
+# A word that names the thing a question is about: in at most one of 400 sentences.
+_NAMING = 6.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Example:
+    """One question over its policy: features, and which sentences are evidence.
+
+    ``repeated`` marks a question that has been asked of its own policy already.
+    """
+
+    question: Question
+    table: Sheet
+    evidence: NDArray[np.bool_]
+    answerable: bool
+    policy: str
+    weight: float
+    repeated: bool
+
+    @property
+    def trains_ranking(self) -> bool:
+        """Whether there is a right sentence among the candidates to rank first."""
+        return bool(self.evidence.any())
+
+
+def load(home: Home, data: Path) -> list[Example]:
+    """Index the training policies, write how rare their words are, and return all examples."""
+    ours = policy_questions.load(data / "policy-questions", "train")
+    experts = opp115.load(data / "opp115", "train")
+    policies, expert_policies = _indexed(home, ours), _indexed(home, experts)
+    _write_rarity(home.catalog)
+    strangers = _strangers(data / "squad" / "dev-v2.0.json", ours)
+    return [
+        *_examples(home, ours, policies, _OWN),
+        *_examples(home, experts, expert_policies, _OPP115),
+        *_examples(home, strangers, policies, _STRANGER),
+        *_examples(home, _elsewhere(ours, policies), policies, _ELSEWHERE, repeated=True),
+    ]
+
+
+def _indexed(home: Home, benchmark: Benchmark) -> dict[str, Policy]:
+    """Index a benchmark's policies and return them by the name its cases use."""
+    report = sync(home, sorted(benchmark.policies.values()), progress=_show)
+    if report.failed:
+        raise SystemExit(f"cannot index {report.failed[0]}")
+    by_source = {path: policy for policy in home.catalog.policies() for path in policy.sources}
+    return {name: by_source[str(path.resolve())] for name, path in benchmark.policies.items()}
+
+
+def _write_rarity(catalog: Catalog) -> None:
+    """Count in how many sentences of the training policies each stem stands."""
+    counts: Counter[str] = Counter()
+    total = 0
+    for policy in catalog.policies():
+        for indexed in catalog.passages(policy):
+            for sentence in indexed.passage.sentences:
+                text = readable(policy.text[sentence.start : sentence.end])
+                counts.update(words.of_sentence(text).stems)
+                total += 1
+    table = {stem: round(math.log(1 + total / n), 2) for stem, n in sorted(counts.items()) if n > 1}
+    table[""] = round(math.log(1 + total), 2)
+    words.RARITY.write_text(
+        json.dumps(table, ensure_ascii=False, indent=0) + "\n", encoding="utf-8"
+    )
+    words.forget_rarities()
+
+
+def _strangers(file: Path, benchmark: Benchmark) -> Benchmark:
+    """Return questions of SQuAD 2.0, each put to a policy that has nothing to do with it."""
+    articles = json.loads(file.read_text(encoding="utf-8"))["data"]
+    questions = [
+        qa["question"].strip()
+        for article in articles
+        for paragraph in article["paragraphs"]
+        for qa in paragraph["qas"]
+    ]
+    chooser = random.Random(SEED)
+    names = sorted(benchmark.policies)
+    cases = tuple(
+        Case(f"squad-{n}", chooser.choice(names), question, False, "out of domain", ())
+        for n, question in enumerate(chooser.sample(questions, _STRANGERS))
+    )
+    return Benchmark("squad", benchmark.policies, cases)
+
+
+def _elsewhere(benchmark: Benchmark, policies: Mapping[str, Policy]) -> Benchmark:
+    """Put answered questions to a policy without any of the rare words they share with evidence."""
+    chooser = random.Random(SEED)
+    used = {
+        name: words.of_sentence(readable(policy.text)).stems for name, policy in policies.items()
+    }
+    cases = []
+    for case in benchmark.cases:
+        text = policies[case.policy].text
+        evidence = words.of_sentence(readable(" ".join(gold.of(text) for gold in case.gold))).stems
+        shared = words.of_question(case.question).stems & evidence
+        naming = {stem for stem in shared if words.rarity_of(stem) >= _NAMING}
+        others = [name for name in sorted(used) if naming.isdisjoint(used[name])]
+        if naming and others:
+            other = chooser.choice(others)
+            cases.append(Case(f"{case.id}-{other}", other, case.question, False, "elsewhere", ()))
+    return Benchmark("elsewhere", benchmark.policies, tuple(cases))
+
+
+def _examples(
+    home: Home,
+    benchmark: Benchmark,
+    policies: Mapping[str, Policy],
+    weight: float,
+    *,
+    repeated: bool = False,
+) -> list[Example]:
+    examples = []
+    texts = [case.question for case in benchmark.cases]
+    vectors = home.encoder.encode_passages(texts)
+    for number, (case, vector) in enumerate(zip(benchmark.cases, vectors, strict=True), start=1):
+        policy, question = policies[case.policy], Question(case.question, vector)
+        found = retrieve(home, question, [policy], top_k=home.settings.evidence)
+        table = sheet(question, found.evidence[policy.id])
+        evidence = np.array([_is_evidence(case, s.start, s.end) for s in table.sentences])
+        examples.append(
+            Example(question, table, evidence, case.answerable, policy.id, weight, repeated)
+        )
+        _show(benchmark.name, number, len(texts))
+    return examples
+
+
+def _is_evidence(case: Case, start: int, end: int) -> bool:
+    return any(overlaps(Span(start, end), gold) for gold in case.gold)
+
+
+def _show(what: str, done: int, total: int) -> None:
+    print(f"\r{done}/{total} {what:40.40}", end="" if done < total else "\n", flush=True)
