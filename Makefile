@@ -10,7 +10,7 @@ export ANONYMIZED_TELEMETRY := False
 
 .PHONY: ask test check heldout speed train lock clean
 
-ask: $(BASE)/.installed  ## answer a question: make ask Q="who gets my data?"
+ask: $(BASE)/.installed  ## answer a question: make ask Q="is my data sold?"
 	@$(BASE)/bin/policyqa ask "$(Q)"
 
 test: $(DEV)/.installed  ## run the tests

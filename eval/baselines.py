@@ -65,7 +65,8 @@ class Baselines:
         own = self._sentences(case.policy)
         scores = own.vectors @ self.home.encoder.encode_question(case.question)
         order = np.argsort(-scores, kind="stable")
-        return _prediction(own, order.tolist(), float(scores.max()), SIMILARITY_THRESHOLD, 10.0)
+        best = float(scores.max(initial=-1.0))
+        return _prediction(own, order.tolist(), best, SIMILARITY_THRESHOLD, 10.0)
 
     def bm25(self, case: Case) -> Prediction:
         """Rank sentences by SQLite's BM25 over stemmed words."""
@@ -81,8 +82,10 @@ class Baselines:
     def question_only(self, case: Case) -> Prediction:
         """Judge by the question's wording alone, and cite the policy's first sentence."""
         vector = self.home.encoder.encode_question(case.question)
-        log_odds = float(vector @ self.prior[:-1] + self.prior[-1])
-        return _prediction(self._sentences(case.policy), [0], log_odds, 0.0, 1.0)
+        # There is no prior for an encoder the reader was not trained with.
+        log_odds = float(vector @ self.prior[:-1] + self.prior[-1]) if len(self.prior) else 0.0
+        own = self._sentences(case.policy)
+        return _prediction(own, [0] if own.spans else [], log_odds, 0.0, 1.0)
 
     def _read_sentences(self, name: str) -> _Sentences:
         policy = self.policies[name]
@@ -95,7 +98,8 @@ class Baselines:
                     spans.append(Span(sentence.start, sentence.end))
                     rows.append(vector)
         texts = tuple(readable(span.of(policy.text)) for span in spans)
-        return _Sentences(tuple(spans), texts, np.array(rows, dtype=np.float32))
+        vectors = np.array(rows, dtype=np.float32).reshape(len(rows), self.home.encoder.dimension)
+        return _Sentences(tuple(spans), texts, vectors)
 
     def _index_words(self, name: str) -> sqlite3.Connection:
         connection = sqlite3.connect(":memory:")

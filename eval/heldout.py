@@ -11,14 +11,16 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
+from numpy.typing import ArrayLike
+
 from eval import metrics
 from eval.baselines import Baselines, Prediction
-from eval.benchmarks import Benchmark, Case, opp115, policy_questions
-from eval.metrics import Estimate, bootstrap, is_hit
-from index.build import sync
+from eval.benchmarks import Benchmark, Case, indexed, opp115, policy_questions
+from eval.metrics import Estimate, Statistic, UndefinedError, bootstrap, is_hit
 from index.home import Home
 from index.settings import Settings
 from index.types import Policy, Span
@@ -30,8 +32,9 @@ SETS: Mapping[str, Callable[[Path, str], Benchmark]] = {
     "opp115": opp115.load,
 }
 
-
 System = Callable[[Case], Prediction]
+Figures = dict[str, Estimate | None]
+"""A system's figures by metric; None where the sample gives the metric no value."""
 
 
 def main() -> None:
@@ -46,33 +49,32 @@ def main() -> None:
     figures = {}
     for name in arguments.sets or SETS:
         benchmark = SETS[name](arguments.data / name, arguments.split)
-        home = Home(Settings.load(home=arguments.home / f"{name}-{arguments.split}"))
-        figures[name] = _measure(home, benchmark)
-        print(_table(f"{name}/{arguments.split}", benchmark, figures[name]), flush=True)
+        settings = Settings.load(home=arguments.home / f"{name}-{arguments.split}")
+        with closing(Home(settings)) as home:
+            figures[name] = _measure(home, benchmark)
+        print(table(f"{name}/{arguments.split}", benchmark, figures[name]), flush=True)
     if arguments.json:
         rows = {
-            n: {s: {m: asdict(e) for m, e in f.items()} for s, f in systems.items()}
+            n: {s: {m: e and asdict(e) for m, e in f.items()} for s, f in systems.items()}
             for n, systems in figures.items()
         }
         arguments.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
-def _measure(home: Home, benchmark: Benchmark) -> dict[str, dict[str, Estimate]]:
-    sync(home, sorted(benchmark.policies.values()), progress=_show)
-    by_source = {path: policy for policy in home.catalog.policies() for path in policy.sources}
-    policies = {n: by_source[str(path.resolve())] for n, path in benchmark.policies.items()}
-    systems = _systems(home, policies)
+def _measure(home: Home, benchmark: Benchmark) -> dict[str, Figures]:
+    systems = systems_of(home, indexed(home, benchmark, progress=_show))
     figures = {}
     for name, system in systems.items():
         predictions = []
         for number, case in enumerate(benchmark.cases, start=1):
             predictions.append(system(case))
             _show(name, number, len(benchmark.cases))
-        figures[name] = _figures(benchmark.cases, predictions)
+        figures[name] = figures_of(benchmark.cases, predictions)
     return figures
 
 
-def _systems(home: Home, policies: Mapping[str, Policy]) -> dict[str, System]:
+def systems_of(home: Home, policies: Mapping[str, Policy]) -> dict[str, System]:
+    """Return what is measured, by name; ``policies`` are a benchmark's, by its own names."""
     assistant = Assistant(home)
     baselines = Baselines(home, policies)
     return {
@@ -94,32 +96,32 @@ def _policyqa(assistant: Assistant, policy: Policy, case: Case) -> Prediction:
     return Prediction(ranked, answer.p_stated, cited)
 
 
-def _figures(cases: Sequence[Case], predictions: Sequence[Prediction]) -> dict[str, Estimate]:
+def figures_of(cases: Sequence[Case], predictions: Sequence[Prediction]) -> Figures:
     """Return the table's figures; intervals resample whole policies."""
     answerable = [(c, p) for c, p in zip(cases, predictions, strict=True) if c.answerable]
     groups = [case.policy for case, _ in answerable]
     everyone = [case.policy for case in cases]
     pairs = [(p.p_stated, c.answerable) for c, p in zip(cases, predictions, strict=True)]
 
-    def share(hit: Callable[[Case, Prediction], float]) -> Estimate:
-        return bootstrap([hit(case, p) for case, p in answerable], groups=groups)
+    def share(hit: Callable[[Case, Prediction], float]) -> Estimate | None:
+        return _estimated([hit(case, p) for case, p in answerable], groups=groups)
 
     return {
         "hit@1": share(lambda c, p: is_hit(p.cited, c.gold, 1)),
         "hit@1 unrefused": share(lambda c, p: is_hit(p.ranked, c.gold, 1)),
         "hit@3 unrefused": share(lambda c, p: is_hit(p.ranked, c.gold, 3)),
-        "characters": bootstrap(
+        "characters": _estimated(
             [float(sum(end - start for start, end in p.cited)) for p in predictions if p.cited]
         ),
-        "AUROC": bootstrap(
+        "AUROC": _estimated(
             pairs, lambda rows: metrics.auroc(rows[:, 0], rows[:, 1]), groups=everyone
         ),
-        "balanced accuracy": bootstrap(
+        "balanced accuracy": _estimated(
             pairs,
             lambda rows: metrics.balanced_accuracy(rows[:, 0] >= 0.5, rows[:, 1]),
             groups=everyone,
         ),
-        "calibration error": bootstrap(
+        "calibration error": _estimated(
             pairs,
             lambda rows: metrics.expected_calibration_error(rows[:, 0], rows[:, 1]),
             groups=everyone,
@@ -127,7 +129,17 @@ def _figures(cases: Sequence[Case], predictions: Sequence[Prediction]) -> dict[s
     }
 
 
-def _table(title: str, benchmark: Benchmark, figures: dict[str, dict[str, Estimate]]) -> str:
+def _estimated(
+    values: ArrayLike, statistic: Statistic = metrics.mean, *, groups: Sequence[str] | None = None
+) -> Estimate | None:
+    try:
+        return bootstrap(values, statistic, groups=groups)
+    except UndefinedError:  # a system that cites nothing has no length of citations
+        return None
+
+
+def table(title: str, benchmark: Benchmark, figures: Mapping[str, Figures]) -> str:
+    """Return the figures as text: a row per metric, a column per system."""
     answerable = sum(case.answerable for case in benchmark.cases)
     lines = [
         f"{title}: {len(benchmark.cases)} questions, {answerable} answerable, "
@@ -140,7 +152,9 @@ def _table(title: str, benchmark: Benchmark, figures: dict[str, dict[str, Estima
     return "\n".join(lines) + "\n"
 
 
-def _estimate(estimate: Estimate) -> str:
+def _estimate(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "undefined"
     digits = 0 if estimate.value > 1 else 3
     return f"{estimate.value:.{digits}f} [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
 

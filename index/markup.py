@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-_LINK = re.compile(r"!?\[([^\]]*)\]\((?:[^()\s]|\([^()]*\))*(?:\s+\"[^\"]*\")?\)")
+# Bounded, or a text full of opening brackets takes time that grows with its square.
+_LINK = re.compile(r"!?\[([^\]]{0,500})\]\((?:[^()\s]|\([^()]*\))*(?:\s+\"[^\"]*\")?\)")
 _ESCAPED = re.compile(r"\\(?=[\\`*_{}\[\]()#+.!|<>~-])")
 # Single marks only in pairs around words: "ln_or", "_ga" and "2 * 3" are no emphasis.
 _MARKS = re.compile(

@@ -1,7 +1,7 @@
 """A question becomes an answer with verified citations.
 
 >>> from qa import Assistant                                            # doctest: +SKIP
->>> Assistant.open("~/policies").ask("who gets my data?").answers[0].text  # doctest: +SKIP
+>>> Assistant.open("~/policies").ask("is my data sold?").answers[0].text  # doctest: +SKIP
 """
 
 from __future__ import annotations

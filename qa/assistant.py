@@ -185,7 +185,7 @@ def checked(question: str) -> str:
     """Return a question without the white space around it. Raises UsageError that says the limit."""
     text = " ".join(question.split())
     if not text:
-        raise UsageError("the question is empty", hint='ask one: policyqa ask "who gets my data?"')
+        raise UsageError("the question is empty", hint='ask one: policyqa ask "is my data sold?"')
     if len(text) > LONGEST_QUESTION:
         raise UsageError(
             f"the question has {len(text):,} characters; the limit is {LONGEST_QUESTION:,}",

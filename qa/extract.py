@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import combinations
 
 from index.markup import readable
 from index.sections import HEADING
@@ -72,20 +73,21 @@ def _span(passage: Passage, sentence: Sentence) -> Span:
 
 
 def _merge(policy: Policy, spans: Sequence[Span]) -> list[Span]:
-    """Join quotes that follow one another, if the result is not too long; keep the best first."""
-    merged: list[Span] = []
-    for span in spans:
-        for number, other in enumerate(merged):
-            joined = Span(min(span.start, other.start), max(span.end, other.end))
-            between = policy.text[min(span.end, other.end) : max(span.start, other.start)]
-            if joined.end - joined.start <= LONGEST_QUOTE and _BETWEEN.fullmatch(between):
-                merged[number] = joined
-                break
-            if other.start <= span.start and span.end <= other.end:
-                break
-        else:
-            merged.append(span)
-    return merged
+    """Join quotes until none follows another or overlaps it; keep the best first."""
+    for (first, better), (second, other) in combinations(enumerate(spans), 2):
+        if joined := _joined(policy, better, other):
+            rest = [*spans[first + 1 : second], *spans[second + 1 :]]
+            return _merge(policy, [*spans[:first], joined, *rest])
+    return list(spans)
+
+
+def _joined(policy: Policy, better: Span, other: Span) -> Span | None:
+    """Return two quotes as one; of two that overlap and are too long together, the better one."""
+    joined = Span(min(better.start, other.start), max(better.end, other.end))
+    between = Span(min(better.end, other.end), max(better.start, other.start))
+    if joined == other or joined.end - joined.start <= LONGEST_QUOTE:
+        return joined if _BETWEEN.fullmatch(between.of(policy.text)) else None
+    return better if between.start > between.end else None
 
 
 def _context(policy: Policy, candidate: Candidate) -> str:

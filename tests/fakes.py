@@ -8,7 +8,8 @@ from hashlib import shake_256
 import numpy as np
 from hypothesis import strategies as st
 
-from index.encode import Vectors
+from index.encode import Encoder, Vectors
+from index.passages import encoded, split
 from index.types import Sentence
 from qa.types import Answer, Candidate, Citation, Evidence, PolicyAnswer, Question, Reading
 from qa.types import Statement as Said
@@ -68,6 +69,24 @@ class FakeReader:
 
     def _sentence(self, sentence: Sentence) -> Sentence:
         return Sentence(sentence.start + self.cut, sentence.end, sentence.kind, sentence.lead_in)
+
+
+def evidence_of(policy: str, text: str, encoder: Encoder) -> tuple[Evidence, ...]:
+    """Return all passages of a text as evidence, in its order; their sentences are encoded raw."""
+    _, passages = split(policy, text, window=encoder.window, count=encoder.count)
+    return tuple(
+        Evidence(
+            policy,
+            passage,
+            score=1 / rank,
+            rank=rank,
+            vector=encoder.encode_question(encoded(passage.context, passage.text)),
+            sentence_vectors=encoder.encode_passages(
+                [text[sentence.start : sentence.end] for sentence in passage.sentences]
+            ),
+        )
+        for rank, passage in enumerate(passages, start=1)
+    )
 
 
 def an_answer(

@@ -10,8 +10,10 @@ from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
+from index.build import Progress, sync
 from index.errors import DocumentError
-from index.types import Span
+from index.home import Home
+from index.types import Policy, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,18 @@ def read(
         raise DocumentError(f"{str(questions)!r} holds no question", hint=hint)
     policies = {policy: policy_file(policy) for policy in texts}
     return Benchmark(name, policies, tuple(cases.values()))
+
+
+def indexed(home: Home, benchmark: Benchmark, *, progress: Progress) -> dict[str, Policy]:
+    """Index a benchmark's policies and return them by the name its cases use.
+
+    Raises DocumentError for a file that cannot be indexed.
+    """
+    report = sync(home, sorted(benchmark.policies.values()), progress=progress)
+    for failure in report.failed:
+        raise DocumentError(f"{failure.path!r}: {failure.message}", hint=failure.hint)
+    by_source = {path: policy for policy in home.catalog.policies() for path in policy.sources}
+    return {name: by_source[str(path.resolve())] for name, path in benchmark.policies.items()}
 
 
 def _case(row: Row, text: str) -> Case:

@@ -14,6 +14,7 @@ import argparse
 import math
 import random
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +80,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--home", type=Path, required=True)
     arguments = parser.parse_args()
-    home = Home(Settings.load(home=arguments.home))
-    examples = load(home, arguments.data)
+    with closing(Home(Settings.load(home=arguments.home))) as home:
+        encoder = home.encoder.name
+        examples = load(home, arguments.data)
     print(f"{len(examples)} questions, {sum(e.trains_ranking for e in examples)} to rank")
     arrays: dict[str, Any] = {"features": np.array(FEATURES)}
-    for prefix, trained in ((home.encoder.name, True), ("any", False)):
+    for prefix, trained in ((encoder, True), ("any", False)):
         arrays |= train(examples, trained=trained).dump(prefix)
     np.savez_compressed(WEIGHTS, **arrays)
     print(f"wrote {WEIGHTS} ({WEIGHTS.stat().st_size:,} bytes)")

@@ -18,9 +18,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.benchmarks import Benchmark, Case, opp115, policy_questions
+from eval.benchmarks import Benchmark, Case, indexed, opp115, policy_questions
 from eval.metrics import overlaps
-from index.build import sync
 from index.catalog import Catalog
 from index.home import Home
 from index.markup import readable
@@ -63,7 +62,8 @@ def load(home: Home, data: Path) -> list[Example]:
     """Index the training policies, write how rare their words are, and return all examples."""
     ours = policy_questions.load(data / "policy-questions", "train")
     experts = opp115.load(data / "opp115", "train")
-    policies, expert_policies = _indexed(home, ours), _indexed(home, experts)
+    policies = indexed(home, ours, progress=_show)
+    expert_policies = indexed(home, experts, progress=_show)
     _write_rarity(home.catalog)
     strangers = _strangers(data / "squad" / "dev-v2.0.json", ours)
     return [
@@ -74,22 +74,13 @@ def load(home: Home, data: Path) -> list[Example]:
     ]
 
 
-def _indexed(home: Home, benchmark: Benchmark) -> dict[str, Policy]:
-    """Index a benchmark's policies and return them by the name its cases use."""
-    report = sync(home, sorted(benchmark.policies.values()), progress=_show)
-    if report.failed:
-        raise SystemExit(f"cannot index {report.failed[0]}")
-    by_source = {path: policy for policy in home.catalog.policies() for path in policy.sources}
-    return {name: by_source[str(path.resolve())] for name, path in benchmark.policies.items()}
-
-
 def _write_rarity(catalog: Catalog) -> None:
     """Count in how many sentences of the training policies each stem stands."""
     counts: Counter[str] = Counter()
     total = 0
     for policy in catalog.policies():
-        for indexed in catalog.passages(policy):
-            for sentence in indexed.passage.sentences:
+        for stored in catalog.passages(policy):
+            for sentence in stored.passage.sentences:
                 text = readable(policy.text[sentence.start : sentence.end])
                 counts.update(words.of_sentence(text).stems)
                 total += 1

@@ -7,6 +7,7 @@ else: not on which other passages were retrieved. What compares candidates comes
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -120,7 +121,7 @@ def _passage_rows(
     passage = item.passage
     around = of_sentence(readable(f"{passage.context} {passage.section}")).stems
     whole = of_sentence(readable(f"{passage.context}\n{passage.text}")).stems
-    shared = [sum(map(rarity_of, asked.stems & words.stems)) for words in own]
+    shared = [math.fsum(map(rarity_of, asked.stems & words.stems)) for words in own]
     lengths = np.array([words.length for words in own], dtype=np.float64)
     kinds = np.array([[s.kind == kind for kind in (HEADING, ITEM, ROW)] for s in passage.sentences])
     ends = [passage.text[s.end - passage.start - 1] for s in passage.sentences]

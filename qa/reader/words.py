@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -308,7 +309,8 @@ def is_word(stem: str) -> bool:
 
 def is_common(word: str) -> bool:
     """Tell whether a word is one that policies use, and so hardly a company's name."""
-    return word in _QUESTION_WORDS or _rarities().get(_stem(word.lower()), _RARE) < _RARE
+    lower = word.lower()
+    return lower in _QUESTION_WORDS or _rarities().get(_stem(lower), _RARE) < _RARE
 
 
 def concept_coverage(question: Words, found: frozenset[str]) -> float:
@@ -327,6 +329,6 @@ def coverage(question: Words, found: frozenset[str]) -> float:
     >>> coverage(of_question("Is there a cookie?"), frozenset({"cooki"}))
     1.0
     """
-    total = sum(map(rarity_of, question.stems))
-    part = sum(map(rarity_of, question.stems & found))
+    total = math.fsum(map(rarity_of, question.stems))
+    part = math.fsum(map(rarity_of, question.stems & found))
     return part / total if total else 0.0
