@@ -25,7 +25,7 @@ Json = dict[str, Any]
 # What Markdown acts on anywhere in a line, and what it acts on at its beginning.
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~$]|&(?=[#\w]))")
 _BLOCK = re.compile(r"^(\d{0,9})([-+#=.)])(?=[-#=\s]|$)")
-_SHOWN_QUOTE = 600
+_SHOWN_QUOTE, _SHOWN_CLOSEST = 600, 160
 
 
 def unprintable(character: str) -> bool:
@@ -176,7 +176,15 @@ def _source_line(citation: Citation) -> str:
 
 def quote_line(citation: Citation) -> str:
     """Return a quote as it reads on one line of a terminal, with its list's or table's opening."""
-    words = printable(readable(citation.quote))
-    if len(words) > _SHOWN_QUOTE:
-        words = words[:_SHOWN_QUOTE] + " …"
-    return f"({printable(citation.context)}) “{words}”" if citation.context else f"“{words}”"
+    quote = f"“{_shortened(citation.quote, _SHOWN_QUOTE)}”"
+    return f"({printable(citation.context)}) {quote}" if citation.context else quote
+
+
+def closest_line(citation: Citation) -> str:
+    """Return the start of what comes closest to an answer, and where it stands."""
+    return f"closest: “{_shortened(citation.quote, _SHOWN_CLOSEST)}” — {printable(place(citation))}"
+
+
+def _shortened(quote: str, limit: int) -> str:
+    words = printable(readable(quote))
+    return words if len(words) <= limit else words[:limit].rstrip() + " …"

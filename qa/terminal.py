@@ -52,11 +52,8 @@ def show_answer(console: Console, answer: Answer) -> None:
     for one in render.silent(answer):
         _heading(console, one, "does not state this", "yellow")
         if one.nearest:
-            closest = one.nearest[0]
-            text = (
-                f"closest: {render.quote_line(closest)} — {render.printable(render.place(closest))}"
-            )
-            console.print(Padding.indent(Text(text, "dim"), 4))
+            closest = Text(render.closest_line(one.nearest[0]), "dim")
+            console.print(Padding.indent(closest, 4))
         console.print()
     for sentence in render.summary(answer):
         console.print(Text(sentence))
