@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from fakes import FakeEncoder
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from index.build import CORPUS, ensure_bundled
 from index.encode import Encoder, load_encoder
@@ -19,8 +19,13 @@ from index.settings import Settings
 
 OpenHome = Callable[..., Home]
 
-# How long an example takes says more about the machine than about the code.
-settings.register_profile("policyqa", deadline=None)
+# How long an example takes says more about the machine than about the code; the same examples every
+# time, so that a failure is the change's. Look for others: pytest --hypothesis-profile=explore.
+PATIENT = [HealthCheck.too_slow]
+settings.register_profile("explore", deadline=None, suppress_health_check=PATIENT)
+settings.register_profile(
+    "policyqa", deadline=None, suppress_health_check=PATIENT, derandomize=True
+)
 settings.load_profile("policyqa")
 
 
