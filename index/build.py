@@ -6,7 +6,7 @@ the other way round. What is left over from a killed process is swept by the nex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -103,8 +103,8 @@ def rebuild(home: Home, *, progress: Progress | None = None) -> tuple[str, ...]:
         for number, policy in enumerate(policies):
             if progress:
                 progress(policy.id, number, len(policies))
-            version, passages, matrix = _encode(home, policy, (), {}, {})
-            vectors.put(policy.id, passages, matrix)
+            version = _encode(home, policy, {}, {})
+            vectors.put(policy.id, version.passages)
             versions.append(version)
         home.catalog.replace_all(versions, home.facts())
         vectors.drop_others()
@@ -250,14 +250,11 @@ class _Sync:
         """Encode what is new in a policy and commit its version; then delete vectors it left."""
         home, path = self.home, policy.sources[0]
         before = set(home.catalog.passage_ids(policy.id))
-        known = _sentence_vectors(home, policy.id)
-        version, fresh, matrix = _encode(home, policy, before, known, {path: root})
-        passages = [indexed.passage for indexed in version.passages]
+        version = _encode(home, policy, _known_vectors(home, policy.id), {path: root})
         _begin(home)
-        home.vectors.put(policy.id, fresh, matrix)
-        home.vectors.move(policy.id, [passage for passage in passages if passage.id in before])
+        home.vectors.put(policy.id, version.passages)
         home.catalog.put(version)
-        home.vectors.delete(sorted(before - {passage.id for passage in passages}))
+        home.vectors.delete(sorted(before - {indexed.passage.id for indexed in version.passages}))
         self.ids = {hash_: id_ for hash_, id_ in self.ids.items() if id_ != policy.id}
         self.ids[policy.sha256] = policy.id
         self.sources[path] = Source(path, root, policy.id)
@@ -278,46 +275,37 @@ def _policy(id_: str, file: Path, text: str, digest: str) -> Policy:
 
 
 def _encode(
-    home: Home,
-    policy: Policy,
-    before: Collection[str],
-    known: Mapping[str, Vectors],
-    roots: Mapping[str, str],
-) -> tuple[Version, list[Passage], Vectors]:
-    """Return a policy's version, the passages that are not stored yet, and their vectors.
-
-    ``before`` are the ids of the stored passages; ``known`` holds vectors by text. What is stored
-    or known is not encoded again.
-    """
+    home: Home, policy: Policy, known: Mapping[str, Vectors], roots: Mapping[str, str]
+) -> Version:
+    """Return a policy's version. ``known`` holds vectors by text: those are not made again."""
     encoder = home.encoder
     sections, passages = split(policy.id, policy.text, window=encoder.window, count=encoder.count)
-    words = {passage.id: encoded(passage.context, passage.text) for passage in passages}
-    sentences = {passage.id: _sentences(policy.text, passage) for passage in passages}
-    fresh = [passage for passage in passages if passage.id not in before]
-    wanted = dict.fromkeys([words[passage.id] for passage in fresh])
-    wanted |= dict.fromkeys(text for own in sentences.values() for text in own)
+    texts = {
+        passage.id: [encoded(passage.context, passage.text), *_sentences(policy.text, passage)]
+        for passage in passages
+    }
+    wanted = dict.fromkeys(text for own in texts.values() for text in own)
     missing = [text for text in wanted if text not in known]
     vectors = {**known, **dict(zip(missing, encoder.encode_passages(missing), strict=True))}
-    indexed = tuple(
-        IndexedPassage(p, words[p.id], np.array([vectors[text] for text in sentences[p.id]]))
-        for p in passages
-    )
-    matrix = np.array([vectors[words[passage.id]] for passage in fresh], dtype=np.float32)
-    return Version(policy, sections, indexed, roots), fresh, matrix
+    indexed = []
+    for passage in passages:
+        words, *sentences = texts[passage.id]
+        rows = np.array([vectors[text] for text in sentences])
+        indexed.append(IndexedPassage(passage, words, vectors[words], rows))
+    return Version(policy, sections, tuple(indexed), roots)
 
 
-def _sentence_vectors(home: Home, policy: str) -> dict[str, Vectors]:
-    """Return the vectors of an indexed policy's sentences by their text; none if it is not there."""
+def _known_vectors(home: Home, policy: str) -> dict[str, Vectors]:
+    """Return the vectors of an indexed policy by their text; none if it is not there."""
+    known: dict[str, Vectors] = {}
     found = home.catalog.policy(policy)
     if found is None:
-        return {}
-    return {
-        text: vector
-        for stored in home.catalog.passages(found)
-        for text, vector in zip(
-            _sentences(found.text, stored.passage), stored.sentence_vectors, strict=True
-        )
-    }
+        return known
+    for stored in home.catalog.passages(found):
+        sentences = _sentences(found.text, stored.passage)
+        known |= zip(sentences, stored.sentence_vectors, strict=True)
+        known[stored.words] = stored.vector
+    return known
 
 
 def _sentences(text: str, passage: Passage) -> list[str]:

@@ -57,10 +57,11 @@ BEGIN DELETE FROM words WHERE rowid = old.number; END;
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IndexedPassage:
-    """A passage, what is searched for its words, and its sentences' vectors (a row each)."""
+    """A passage, what is searched for its words, its vector, and its sentences' (a row each)."""
 
     passage: Passage
     words: str
+    vector: Vectors
     sentence_vectors: Vectors
 
 
@@ -347,7 +348,7 @@ def _insert(
             passage.end,
             passage.context,
             json.dumps(sentences),
-            indexed.sentence_vectors.astype(np.float16).tobytes(),
+            np.vstack([indexed.vector, indexed.sentence_vectors]).astype(np.float16).tobytes(),
         ),
     )
     connection.execute(
@@ -384,7 +385,8 @@ def _indexed(row: sqlite3.Row, text: str) -> IndexedPassage:
         sentences=sentences,
     )
     vectors = np.frombuffer(row["vectors"], dtype=np.float16).astype(np.float32)
-    return IndexedPassage(passage, row["words"], vectors.reshape(len(sentences), -1))
+    own, *others = vectors.reshape(1 + len(sentences), -1)
+    return IndexedPassage(passage, row["words"], own, np.array(others))
 
 
 def match_any(words: Iterable[str]) -> str:

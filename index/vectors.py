@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from index.catalog import IndexedPassage
 from index.encode import Vectors
 from index.errors import StoreError
 from index.types import Passage
@@ -71,22 +72,16 @@ class VectorStore:
         """Return the ids of all vectors."""
         return set(self._collection.get(include=[])["ids"])
 
-    def put(self, policy: str, passages: Sequence[Passage], vectors: Vectors) -> None:
-        """Add or replace the vectors of a policy's passages."""
+    def put(self, policy: str, passages: Sequence[IndexedPassage]) -> None:
+        """Add or replace the vectors, words and places of a policy's passages."""
         for first in range(0, len(passages), self._batch):
-            part = slice(first, first + self._batch)
+            part = passages[first : first + self._batch]
             self._collection.upsert(
-                ids=[passage.id for passage in passages[part]],
-                embeddings=vectors[part],
-                documents=[passage.text for passage in passages[part]],
-                metadatas=[_place(policy, passage) for passage in passages[part]],
+                ids=[indexed.passage.id for indexed in part],
+                embeddings=np.array([indexed.vector for indexed in part]),
+                documents=[indexed.passage.text for indexed in part],
+                metadatas=[_place(policy, indexed.passage) for indexed in part],
             )
-
-    def move(self, policy: str, passages: Sequence[Passage]) -> None:
-        """Update the words and the place of passages whose vectors stay as they are."""
-        stored = self.get([passage.id for passage in passages])
-        kept = [passage for passage in passages if passage.id in stored]
-        self.put(policy, kept, np.array([stored[passage.id] for passage in kept]))
 
     def delete(self, ids: Sequence[str]) -> None:
         """Delete vectors; ids that are not there do not matter."""

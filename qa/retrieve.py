@@ -77,17 +77,16 @@ def _search(home: Home, question: Question, policy: Policy, top_k: int) -> tuple
             hint="build the index again: policyqa index --rebuild",
         )
     ranked = [id_ for id_ in sorted(scores, key=lambda id_: -scores[id_]) if id_ in stored][:top_k]
-    vectors = home.vectors.get(ranked)
     return tuple(
         Evidence(
             policy=policy.id,
             passage=stored[id_].passage,
             score=scores[id_],
             rank=rank,
-            vector=vectors[id_],
+            vector=stored[id_].vector,
             sentence_vectors=stored[id_].sentence_vectors,
         )
-        for rank, id_ in enumerate((id_ for id_ in ranked if id_ in vectors), start=1)
+        for rank, id_ in enumerate(ranked, start=1)
     )
 
 

@@ -83,7 +83,8 @@ def version(
             sentences=sentences,
         )
         vectors = np.array([[0.5, -0.25, number], [0, 1, 0.125]], dtype=np.float32)
-        indexed.append(IndexedPassage(passage, f"Retention {paragraph}", vectors))
+        own = np.array([0.25, 1, number], dtype=np.float32)
+        indexed.append(IndexedPassage(passage, f"Retention {paragraph}", own, vectors))
         start = end + 2
     sections = (
         Section(0, 0, "", "", "", ""),
@@ -104,6 +105,7 @@ def test_a_version_comes_out_as_it_went_in(catalog: Catalog) -> None:
     assert [p.words for p in found] == [p.words for p in put.passages]
     for out, into in zip(found, put.passages, strict=True):
         assert out.sentence_vectors.dtype == np.float32
+        assert np.array_equal(out.vector, into.vector)
         assert np.array_equal(out.sentence_vectors, into.sentence_vectors)
 
 

@@ -10,6 +10,7 @@ import pytest
 from fakes import FakeEncoder
 
 from index import vectors
+from index.catalog import IndexedPassage
 from index.encode import Vectors
 from index.errors import StoreError
 from index.types import Passage
@@ -28,6 +29,11 @@ def encoded(found: list[Passage]) -> Vectors:
     return FakeEncoder().encode_passages([p.text for p in found])
 
 
+def indexed(found: list[Passage], vectors: Vectors) -> list[IndexedPassage]:
+    none = np.zeros((0, vectors.shape[1]), dtype=np.float32)
+    return [IndexedPassage(p, p.text, v, none) for p, v in zip(found, vectors, strict=True)]
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> VectorStore:
     return VectorStore(tmp_path / "chroma", "fake rules 1")
@@ -42,7 +48,7 @@ def test_documented_examples_hold() -> None:
 def test_a_passage_is_nearest_to_its_own_vector(store: VectorStore) -> None:
     for policy in ("acme", "other"):
         found = passages(policy, 5)
-        store.put(policy, found, encoded(found))
+        store.put(policy, indexed(found, encoded(found)))
     assert store.count() == 10
     for p in passages("acme", 5):
         vector = FakeEncoder().encode_question(p.text)
@@ -53,7 +59,7 @@ def test_a_passage_is_nearest_to_its_own_vector(store: VectorStore) -> None:
 def test_a_search_in_one_policy_finds_nothing_of_another(store: VectorStore) -> None:
     for policy in ("acme", "other"):
         found = passages(policy, 5)
-        store.put(policy, found, encoded(found))
+        store.put(policy, indexed(found, encoded(found)))
     vector = FakeEncoder().encode_question("acme says 1")
     hits = store.search(vector, "other", 10)
     assert sorted(hit.id for hit in hits) == [f"other-{n}" for n in range(5)]
@@ -62,7 +68,7 @@ def test_a_search_in_one_policy_finds_nothing_of_another(store: VectorStore) -> 
 
 def test_vectors_are_compared_by_angle_and_not_by_length(store: VectorStore) -> None:
     found = [passage("along"), passage("aside")]
-    store.put("acme", found, np.array([[9, 0], [0.5, 0.5]], dtype=np.float32))
+    store.put("acme", indexed(found, np.array([[9, 0], [0.5, 0.5]], dtype=np.float32)))
     hits = store.search(np.array([1, 0.1], dtype=np.float32), None, 2)
     assert [hit.id for hit in hits] == ["along", "aside"]
 
@@ -70,21 +76,21 @@ def test_vectors_are_compared_by_angle_and_not_by_length(store: VectorStore) -> 
 def test_more_can_be_asked_for_than_there_is(store: VectorStore) -> None:
     vector = FakeEncoder().encode_question("acme says 1")
     assert store.search(vector, None, 5) == []
-    store.put("acme", passages("acme", 2), encoded(passages("acme", 2)))
+    store.put("acme", indexed(passages("acme", 2), encoded(passages("acme", 2))))
     assert len(store.search(vector, None, 200)) == 2
 
 
 def test_putting_again_replaces_and_does_not_add(store: VectorStore) -> None:
     found = passages("acme", 3)
-    store.put("acme", found, encoded(found))
-    store.put("acme", found, encoded(found[::-1]))
+    store.put("acme", indexed(found, encoded(found)))
+    store.put("acme", indexed(found, encoded(found[::-1])))
     assert store.count() == 3
     assert np.allclose(store.get(["acme-0"])["acme-0"], encoded(found)[2])
 
 
 def test_vectors_come_back_by_id(store: VectorStore) -> None:
     found = passages("acme", 3)
-    store.put("acme", found, encoded(found))
+    store.put("acme", indexed(found, encoded(found)))
     got = store.get(["acme-2", "acme-0", "nobody"])
     assert set(got) == {"acme-0", "acme-2"}
     assert np.allclose(got["acme-2"], encoded(found)[2])
@@ -93,7 +99,7 @@ def test_vectors_come_back_by_id(store: VectorStore) -> None:
 
 def test_deleted_vectors_are_gone_and_unknown_ids_do_not_matter(store: VectorStore) -> None:
     found = passages("acme", 3)
-    store.put("acme", found, encoded(found))
+    store.put("acme", indexed(found, encoded(found)))
     store.delete(["acme-1", "nobody"])
     store.delete([])
     assert store.ids() == {"acme-0", "acme-2"}
@@ -104,16 +110,14 @@ def test_deleted_vectors_are_gone_and_unknown_ids_do_not_matter(store: VectorSto
 def test_more_than_one_batch_is_written_whole(store: VectorStore) -> None:
     store._batch = 4
     found = passages("acme", 10)
-    store.put("acme", found, encoded(found))
+    store.put("acme", indexed(found, encoded(found)))
     assert store.ids() == {p.id for p in found}
-    store.move("acme", found)
     store.delete([p.id for p in found[:9]])
     assert store.ids() == {"acme-9"}
 
 
 def test_nothing_to_write_writes_nothing(store: VectorStore) -> None:
-    store.put("acme", [], np.zeros((0, 8), dtype=np.float32))
-    store.move("acme", [])
+    store.put("acme", indexed([], np.zeros((0, 8), dtype=np.float32)))
     assert store.count() == 0
     assert store.ids() == set()
 
@@ -126,7 +130,9 @@ def test_any_chroma_client_can_read_the_passages(store: VectorStore, tmp_path: P
     import chromadb
     from chromadb.config import Settings
 
-    store.put("acme", [passage("one", "We keep it.", 7)], np.ones((1, 8), dtype=np.float32))
+    store.put(
+        "acme", indexed([passage("one", "We keep it.", 7)], np.ones((1, 8), dtype=np.float32))
+    )
     client = chromadb.PersistentClient(
         str(tmp_path / "chroma"), settings=Settings(anonymized_telemetry=False)
     )
@@ -138,18 +144,19 @@ def test_any_chroma_client_can_read_the_passages(store: VectorStore, tmp_path: P
     ]
 
 
-def test_a_moved_passage_has_its_new_place_and_its_old_vector(store: VectorStore) -> None:
-    store.put("acme", [passage("one")], np.ones((1, 8), dtype=np.float32))
-    store.move("acme", [passage("one", start=100)])
+def test_what_is_put_again_has_its_new_place(store: VectorStore) -> None:
+    for start in (0, 100):
+        vector = np.ones((1, 8), dtype=np.float32)
+        store.put("acme", indexed([passage("one", start=start)], vector))
     (place,) = store._collection.get("one")["metadatas"]
     assert (place["start"], place["end"]) == (100, 111)
     assert np.allclose(store.get(["one"])["one"], np.ones(8))
 
 
 def test_each_way_of_building_has_its_own_vectors(store: VectorStore, tmp_path: Path) -> None:
-    store.put("acme", [passage("one")], np.ones((1, 8), dtype=np.float32))
+    store.put("acme", indexed([passage("one")], np.ones((1, 8), dtype=np.float32)))
     other = VectorStore(tmp_path / "chroma", "another rules 1")
-    other.put("acme", [passage("two")], np.ones((1, 16), dtype=np.float32))
+    other.put("acme", indexed([passage("two")], np.ones((1, 16), dtype=np.float32)))
     assert store.ids() == {"one"}
     other.drop_others()
     assert other.ids() == {"two"}
@@ -162,7 +169,7 @@ def test_the_store_is_still_there_when_it_is_opened_again(
     from chromadb.api.shared_system_client import SharedSystemClient
 
     found = passages("acme", 3)
-    store.put("acme", found, encoded(found))
+    store.put("acme", indexed(found, encoded(found)))
     SharedSystemClient.clear_system_cache()
     again = VectorStore(tmp_path / "chroma", "fake rules 1")
     assert again.ids() == {p.id for p in found}
