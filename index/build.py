@@ -7,6 +7,7 @@ the other way round. What is left over from a killed process is swept by the nex
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +23,7 @@ from index.names import find_names, slug
 from index.parse import PARSERS, read_text
 from index.passages import encoded, split
 from index.types import Passage, Policy
+from index.vectors import VectorStore
 
 CORPUS = Path(__file__).parent / "corpus"
 _BUNDLED, _WRITING = "bundled", "writing"
@@ -98,16 +100,20 @@ def rebuild(home: Home, *, progress: Progress | None = None) -> tuple[str, ...]:
     """Make all passages and vectors again from the catalog's texts, with the configured encoder."""
     with home.locked():
         policies = home.catalog.policies()
-        vectors = home.vectors_for_rebuild()
         versions = []
         for number, policy in enumerate(policies):
             if progress:
                 progress(policy.id, number, len(policies))
-            version = _encode(home, policy, {}, {})
-            vectors.put(policy.id, version.passages)
-            versions.append(version)
-        home.catalog.replace_all(versions, home.facts())
-        vectors.drop_others()
+            versions.append(_encode(home, policy, {}, {}))
+        _begin(home)
+        home.close_vectors()
+        with closing(home.open_vectors()) as vectors:
+            for version in versions:
+                vectors.put(version.policy.id, version.passages)
+            home.catalog.replace_all(versions, home.facts())
+            vectors.drop_others()
+            _sweep(home, vectors)
+        _finish(home)
     return tuple(policy.id for policy in policies)
 
 
@@ -251,10 +257,11 @@ class _Sync:
         home, path = self.home, policy.sources[0]
         before = set(home.catalog.passage_ids(policy.id))
         version = _encode(home, policy, _known_vectors(home, policy.id), {path: root})
-        _begin(home)
-        home.vectors.put(policy.id, version.passages)
-        home.catalog.put(version)
-        home.vectors.delete(sorted(before - {indexed.passage.id for indexed in version.passages}))
+        with home.committing() as vectors:
+            _begin(home)
+            vectors.put(policy.id, version.passages)
+            home.catalog.put(version)
+            vectors.delete(sorted(before - {indexed.passage.id for indexed in version.passages}))
         self.ids = {hash_: id_ for hash_, id_ in self.ids.items() if id_ != policy.id}
         self.ids[policy.sha256] = policy.id
         self.sources[path] = Source(path, root, policy.id)
@@ -314,14 +321,20 @@ def _sentences(text: str, passage: Passage) -> list[str]:
 
 def _remove(home: Home, policy: str) -> None:
     ids = home.catalog.passage_ids(policy)
-    home.catalog.remove(policy)
-    home.vectors.delete(ids)
+    with home.committing() as vectors:
+        home.catalog.remove(policy)
+        vectors.delete(ids)
 
 
 def _recover(home: Home) -> None:
     """Sweep what a killed writer left: vectors whose passage is not in the catalog."""
     if home.catalog.meta(_WRITING):
-        home.vectors.delete(sorted(home.vectors.ids() - set(home.catalog.passage_ids())))
+        with home.committing() as vectors:
+            _sweep(home, vectors)
+
+
+def _sweep(home: Home, vectors: VectorStore) -> None:
+    vectors.delete(sorted(vectors.ids() - set(home.catalog.passage_ids())))
 
 
 def _begin(home: Home) -> None:

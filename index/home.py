@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
@@ -15,11 +17,12 @@ from index.encode import Encoder, load_encoder
 from index.errors import HomeError, StoreError
 from index.passages import RULES
 from index.settings import Settings
-from index.vectors import FOLDER, VectorStore
+from index.vectors import FOLDER, VectorStore, collection_name
 
-LOCK_NAME = "writer.lock"
-_BUILT_WITH = "built_with"
-_LOCK_SECONDS = 10.0
+LOCK_NAME, OPENING_NAME = "writer.lock", "vectors.lock"
+_HOLDER_NAME = f"{LOCK_NAME}.holder"
+_BUILT_WITH, _IDENTITY = "built_with", "identity"
+_WRITER_SECONDS, _OPENING_SECONDS = 10.0, 60.0
 
 
 class Home:
@@ -29,11 +32,21 @@ class Home:
         self.settings = settings
         self.path = _usable(settings.home)
         self.catalog = Catalog.open(self.path)
-        self._lock = FileLock(self.path / LOCK_NAME, timeout=_LOCK_SECONDS)
+        self._writer = FileLock(self.path / LOCK_NAME, timeout=_WRITER_SECONDS)
+        self._opening = FileLock(self.path / OPENING_NAME, timeout=_OPENING_SECONDS)
+        self._store: VectorStore | None = None
+        self._generation = -1
 
     def close(self) -> None:
-        """Close the catalog."""
+        """Close the catalog and the vectors."""
+        self.close_vectors()
         self.catalog.close()
+
+    def close_vectors(self) -> None:
+        """Let go of Chroma; it is opened again when it is next needed."""
+        if self._store:
+            self._store.close()
+        self._store = None
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -55,15 +68,43 @@ class Home:
                 hint="set POLICYQA_ENCODER back, or build the index again: policyqa index --rebuild",
             )
 
-    @cached_property
+    @property
     def vectors(self) -> VectorStore:
-        """The vectors of the index as it is configured."""
-        self.check()
-        return self._open_vectors()
+        """The vectors, as of the last commit.
 
-    def _open_vectors(self) -> VectorStore:
-        with self.locked():
-            return VectorStore(self.path / FOLDER, self.built_with)
+        What another process wrote is invisible to an open Chroma: when the catalog shows that one
+        did, it is closed and opened again.
+        """
+        if self._store and not self.is_writing and self.catalog.generation != self._generation:
+            self.close_vectors()
+        if self._store is None:
+            self.check()
+            self._store = self.open_vectors()
+            self._generation = self.catalog.generation
+        return self._store
+
+    def open_vectors(self) -> VectorStore:
+        """Open the store of vectors, whatever the index was built with."""
+        url = self.settings.chroma_url
+        if url:
+            return VectorStore.served(url, collection_name(self.built_with, self._identity()))
+        with self._held(self._opening):
+            return VectorStore.embedded(self.path / FOLDER, collection_name(self.built_with))
+
+    @contextmanager
+    def committing(self) -> Iterator[VectorStore]:
+        """Hold the vectors against processes that open them, while they are written."""
+        vectors = self.vectors
+        with self._held(self._opening):
+            yield vectors
+
+    def _identity(self) -> str:
+        """Return what tells this home's collection from another's on one server."""
+        known = self.catalog.meta(_IDENTITY)
+        if known is None:
+            known = uuid4().hex[:12]
+            self.catalog.set_meta(_IDENTITY, known)
+        return known
 
     def facts(self) -> dict[str, str]:
         """Return what the catalog has to record for ``check``."""
@@ -75,31 +116,44 @@ class Home:
             for key, value in self.facts().items():
                 self.catalog.set_meta(key, value)
 
-    def vectors_for_rebuild(self) -> VectorStore:
-        """Return the store that a rebuild fills, whatever the index was built with before."""
-        return self._open_vectors()
+    @property
+    def is_writing(self) -> bool:
+        """Whether this process holds the home as its writer."""
+        return self._writer.is_locked
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the home against other writers. Raises HomeError that names who holds it."""
-        holder = self.path / f"{LOCK_NAME}.holder"
+        with self._held(self._writer):
+            if self._writer.lock_counter == 1:
+                if self.catalog.generation != self._generation:
+                    self.close_vectors()
+                (self.path / _HOLDER_NAME).write_text(f"process {os.getpid()}: {_command()}")
+            yield
+            self._generation = self.catalog.generation
+
+    @contextmanager
+    def _held(self, lock: FileLock) -> Iterator[None]:
         try:
-            self._lock.acquire()
+            lock.acquire()
         except Timeout as error:
             raise HomeError(
-                f"another process is writing to {str(self.path)!r}: {_read(holder)}",
+                f"another process is writing to {str(self.path)!r}: "
+                f"{_read(self.path / _HOLDER_NAME)}",
                 hint="wait until it has finished, then try again",
             ) from error
         except OSError as error:
             raise _not_writable(self.path, error) from error
         try:
-            if self._lock.lock_counter == 1:
-                holder.write_text(f"process {os.getpid()}")
             yield
         except PermissionError as error:
             raise _not_writable(self.path, error) from error
         finally:
-            self._lock.release()
+            lock.release()
+
+
+def _command() -> str:
+    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:3]])[:80]
 
 
 def _read(holder: Path) -> str:

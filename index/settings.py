@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=default_home)
     encoder: str = "default"
     allow_download: bool = False
+    chroma_url: str | None = None
     evidence: int = Field(default=24, ge=1, le=100)
 
     @classmethod

@@ -2,17 +2,20 @@
 
 Each entry holds its passage's text and place too, so that any Chroma client can read the
 collection. What is stored here is never the truth: the catalog is, and whatever Chroma returns
-that the catalog does not know is ignored.
+that the catalog does not know is ignored. Chroma's errors become StoreError here and nowhere else.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -22,77 +25,108 @@ from index.errors import StoreError
 from index.types import Passage
 
 FOLDER = "chroma"
+REPAIR = "repair it from the catalog: policyqa doctor --repair"
+_DATABASE = "chroma.sqlite3"
+_SERVER_HINT = "start it (chroma run), or leave POLICYQA_CHROMA_URL unset, and try again"
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage near a question, best first in a list of them."""
+    """A passage near a question, best first in a list of them; ``similarity`` is the cosine."""
 
     id: str
     policy: str
+    similarity: float
 
 
 class VectorStore:
-    """The embedded store in a folder. Opening it writes to its files: hold the home's lock."""
+    """One index's collection, in a folder or on a server."""
 
-    def __init__(self, folder: Path, built_with: str) -> None:
-        os.environ.setdefault("ANONYMIZED_TELEMETRY", "False")
-        import chromadb
-        from chromadb.config import Settings
-        from chromadb.errors import ChromaError
-
-        try:
-            self._client = chromadb.PersistentClient(
-                str(folder), settings=Settings(anonymized_telemetry=False)
-            )
+    def __init__(self, client: Any, name: str, place: str, hint: str) -> None:
+        """Open the collection. ``place`` and ``hint`` are what errors say of where it is."""
+        self._client = client
+        self._place, self._hint = place, hint
+        with self._translated():
             # No embedding function: vectors always come from our encoder.
-            self._collection: Any = self._client.get_or_create_collection(
-                collection_name(built_with),
-                embedding_function=None,
-                configuration={"hnsw": {"space": "cosine"}},
+            self._collection: Any = client.get_or_create_collection(
+                name, embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
             )
-        except (ChromaError, ValueError, OSError) as error:
+            self._batch = client.get_max_batch_size()
+
+    @classmethod
+    def embedded(cls, folder: Path, name: str) -> VectorStore:
+        """Open the store in a folder. That writes to its files: hold the home's lock."""
+        _inspect(folder)
+        chromadb, settings = _chroma()
+        place = f"the folder of vectors {str(folder)!r}"
+        with _translated(place, REPAIR):
+            client = chromadb.PersistentClient(str(folder), settings=settings)
+        return cls(client, name, place, REPAIR)
+
+    @classmethod
+    def served(cls, url: str, name: str) -> VectorStore:
+        """Open the collection on a running Chroma server, such as ``http://localhost:8000``."""
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise StoreError(
-                f"the vectors in {str(folder)!r} cannot be opened: {error}",
-                hint=f"move the folder {str(folder)!r} away and run: policyqa index",
-            ) from error
-        self._batch = self._client.get_max_batch_size()
+                f"{url!r} is no Chroma server's address",
+                hint="set POLICYQA_CHROMA_URL to something like http://localhost:8000",
+            )
+        chromadb, settings = _chroma()
+        secure = parts.scheme == "https"
+        port = parts.port or (443 if secure else 80)
+        place = f"the Chroma server {url!r}"
+        with _translated(place, _SERVER_HINT):
+            client = chromadb.HttpClient(parts.hostname, port, ssl=secure, settings=settings)
+        return cls(client, name, place, _SERVER_HINT)
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        self._client.close()
 
     def drop_others(self) -> None:
         """Delete the collections of encoders the index was built with before."""
-        for collection in self._client.list_collections():
-            if collection.name != self._collection.name:
-                self._client.delete_collection(collection.name)
+        own = self._collection.name
+        family = own.rpartition("-")[0]
+        with self._translated():
+            for collection in self._client.list_collections():
+                if collection.name != own and collection.name.rpartition("-")[0] == family:
+                    self._client.delete_collection(collection.name)
 
     def count(self) -> int:
         """Return how many vectors there are."""
-        return int(self._collection.count())
+        with self._translated():
+            return int(self._collection.count())
 
     def ids(self) -> set[str]:
         """Return the ids of all vectors."""
-        return set(self._collection.get(include=[])["ids"])
+        with self._translated():
+            return set(self._collection.get(include=[])["ids"])
 
     def put(self, policy: str, passages: Sequence[IndexedPassage]) -> None:
         """Add or replace the vectors, words and places of a policy's passages."""
         for first in range(0, len(passages), self._batch):
             part = passages[first : first + self._batch]
-            self._collection.upsert(
-                ids=[indexed.passage.id for indexed in part],
-                embeddings=np.array([indexed.vector for indexed in part]),
-                documents=[indexed.passage.text for indexed in part],
-                metadatas=[_place(policy, indexed.passage) for indexed in part],
-            )
+            with self._translated():
+                self._collection.upsert(
+                    ids=[indexed.passage.id for indexed in part],
+                    embeddings=np.array([indexed.vector for indexed in part]),
+                    documents=[indexed.passage.text for indexed in part],
+                    metadatas=[_place(policy, indexed.passage) for indexed in part],
+                )
 
     def delete(self, ids: Sequence[str]) -> None:
         """Delete vectors; ids that are not there do not matter."""
         for first in range(0, len(ids), self._batch):
-            self._collection.delete(ids=list(ids[first : first + self._batch]))
+            with self._translated():
+                self._collection.delete(ids=list(ids[first : first + self._batch]))
 
     def get(self, ids: Sequence[str]) -> dict[str, Vectors]:
         """Return the stored vectors of the ids that are there."""
         if not ids:  # Chroma takes none for all
             return {}
-        found = self._collection.get(ids=list(ids), include=["embeddings"])
+        with self._translated():
+            found = self._collection.get(ids=list(ids), include=["embeddings"])
         return {
             id_: np.asarray(vector, dtype=np.float32)
             for id_, vector in zip(found["ids"], found["embeddings"], strict=True)
@@ -100,25 +134,77 @@ class VectorStore:
 
     def search(self, vector: Vectors, policy: str | None, limit: int) -> list[Hit]:
         """Return the nearest passages, of one policy or of all, best first."""
-        found = self._collection.query(
-            query_embeddings=vector[np.newaxis, :],
-            n_results=limit,
-            where={"policy": policy} if policy is not None else None,
-            include=["metadatas"],
-        )
-        return [
-            Hit(id_, str(place["policy"]))
-            for id_, place in zip(found["ids"][0], found["metadatas"][0], strict=True)
-        ]
+        with self._translated():
+            found = self._collection.query(
+                query_embeddings=vector[np.newaxis, :],
+                n_results=limit,
+                where={"policy": policy} if policy is not None else None,
+                include=["metadatas", "distances"],
+            )
+        rows = zip(found["ids"][0], found["metadatas"][0], found["distances"][0], strict=True)
+        return [Hit(id_, str(place["policy"]), 1 - float(far)) for id_, place, far in rows]
+
+    def _translated(self) -> AbstractContextManager[None]:
+        return _translated(self._place, self._hint)
 
 
-def collection_name(built_with: str) -> str:
-    """Return the name of the collection for vectors made in one way.
+def collection_name(built_with: str, owner: str = "") -> str:
+    """Return the name of the collection for vectors made in one way, of one home on a server.
 
     >>> collection_name("all-MiniLM-L6-v2 rules 1")
     'passages-e7e791b6'
     """
-    return f"passages-{sha256(built_with.encode()).hexdigest()[:8]}"
+    digest = sha256(built_with.encode()).hexdigest()[:8]
+    return f"passages-{owner}-{digest}" if owner else f"passages-{digest}"
+
+
+def _chroma() -> tuple[Any, Any]:
+    """Import chromadb, and return it with settings that send nothing anywhere."""
+    os.environ.setdefault("ANONYMIZED_TELEMETRY", "False")
+    import chromadb
+    from chromadb.config import Settings
+
+    return chromadb, Settings(anonymized_telemetry=False)
+
+
+@contextmanager
+def _translated(place: str, hint: str) -> Iterator[None]:
+    """Turn whatever Chroma raises into a StoreError that says where and what to do."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
+        raise
+    except BaseException as error:  # the Rust part's panics are no Exceptions
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise StoreError(f"{place} cannot be used: {reason}", hint=hint) from error
+
+
+def _inspect(folder: Path) -> None:
+    """Look at a store's database before Chroma does.
+
+    Raises StoreError if it is none, or if a collection names an embedding function: Chroma would
+    instantiate it, whatever it is.
+    """
+    file = folder / _DATABASE
+    if not file.exists():
+        return
+    try:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
+            rows = connection.execute("SELECT name, config_json_str, schema_str FROM collections")
+            configured = [(str(name), f"{config}{schema}") for name, config, schema in rows]
+    except sqlite3.DatabaseError as error:
+        raise StoreError(
+            f"the vectors in {str(folder)!r} are damaged: {error}", hint=REPAIR
+        ) from error
+    for name, configuration in configured:
+        if '"type":"known"' in configuration.replace(" ", ""):
+            raise StoreError(
+                f"the collection {name!r} in {str(folder)!r} carries an embedding function, "
+                "which was not written by policyqa",
+                hint=REPAIR,
+            )
 
 
 def _place(policy: str, passage: Passage) -> dict[str, str | int]:

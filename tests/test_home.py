@@ -125,7 +125,7 @@ def test_after_a_rebuild_the_new_encoder_is_the_recorded_one(
 def test_a_second_writer_is_told_who_the_first_is(
     tmp_path: Path, policy: Path, open_home: OpenHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(home_module, "_LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(home_module, "_WRITER_SECONDS", 0.1)
     home = open_home()
     lock = tmp_path / "home" / LOCK_NAME
     with home.locked():
@@ -141,7 +141,7 @@ def test_a_second_writer_is_told_who_the_first_is(
 def test_an_unknown_holder_is_called_so(
     tmp_path: Path, open_home: OpenHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(home_module, "_LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(home_module, "_WRITER_SECONDS", 0.1)
     home = open_home()
     with (
         held_elsewhere(tmp_path / "home" / LOCK_NAME),
@@ -154,15 +154,15 @@ def test_an_unknown_holder_is_called_so(
 def test_a_writer_may_lock_again_what_it_holds(open_home: OpenHome) -> None:
     home = open_home()
     with home.locked(), home.locked():
-        assert home._lock.lock_counter == 2
-    assert not home._lock.is_locked
+        assert home.is_writing
+    assert not home.is_writing
 
 
 def test_the_lock_is_let_go_after_an_error(open_home: OpenHome) -> None:
     home = open_home()
     with pytest.raises(RuntimeError), home.locked():
         raise RuntimeError
-    assert not home._lock.is_locked
+    assert not home.is_writing
 
 
 def test_a_folder_that_may_not_be_written_to_is_the_homes_fault(open_home: OpenHome) -> None:

@@ -14,7 +14,7 @@ from index.catalog import IndexedPassage
 from index.encode import Vectors
 from index.errors import StoreError
 from index.types import Passage
-from index.vectors import Hit, VectorStore, collection_name
+from index.vectors import Hit, VectorStore
 
 
 def passage(id_: str, text: str = "We keep it.", start: int = 0) -> Passage:
@@ -36,7 +36,7 @@ def indexed(found: list[Passage], vectors: Vectors) -> list[IndexedPassage]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> VectorStore:
-    return VectorStore(tmp_path / "chroma", "fake rules 1")
+    return VectorStore.embedded(tmp_path / "chroma", "passages-fake")
 
 
 def test_documented_examples_hold() -> None:
@@ -52,8 +52,9 @@ def test_a_passage_is_nearest_to_its_own_vector(store: VectorStore) -> None:
     assert store.count() == 10
     for p in passages("acme", 5):
         vector = FakeEncoder().encode_question(p.text)
-        assert store.search(vector, None, 3)[0] == Hit(p.id, "acme")
-        assert store.search(vector, "acme", 3)[0] == Hit(p.id, "acme")
+        own = Hit(p.id, "acme", pytest.approx(1, abs=1e-5))
+        assert store.search(vector, None, 3)[0] == own
+        assert store.search(vector, "acme", 3)[0] == own
 
 
 def test_a_search_in_one_policy_finds_nothing_of_another(store: VectorStore) -> None:
@@ -136,7 +137,7 @@ def test_any_chroma_client_can_read_the_passages(store: VectorStore, tmp_path: P
     client = chromadb.PersistentClient(
         str(tmp_path / "chroma"), settings=Settings(anonymized_telemetry=False)
     )
-    collection = client.get_collection(collection_name("fake rules 1"), embedding_function=None)
+    collection = client.get_collection("passages-fake", embedding_function=None)
     found = collection.get("one")
     assert found["documents"] == ["We keep it."]
     assert found["metadatas"] == [
@@ -155,12 +156,12 @@ def test_what_is_put_again_has_its_new_place(store: VectorStore) -> None:
 
 def test_each_way_of_building_has_its_own_vectors(store: VectorStore, tmp_path: Path) -> None:
     store.put("acme", indexed([passage("one")], np.ones((1, 8), dtype=np.float32)))
-    other = VectorStore(tmp_path / "chroma", "another rules 1")
+    other = VectorStore.embedded(tmp_path / "chroma", "passages-other")
     other.put("acme", indexed([passage("two")], np.ones((1, 16), dtype=np.float32)))
     assert store.ids() == {"one"}
     other.drop_others()
     assert other.ids() == {"two"}
-    assert VectorStore(tmp_path / "chroma", "fake rules 1").count() == 0
+    assert VectorStore.embedded(tmp_path / "chroma", "passages-fake").count() == 0
 
 
 def test_the_store_is_still_there_when_it_is_opened_again(
@@ -171,14 +172,14 @@ def test_the_store_is_still_there_when_it_is_opened_again(
     found = passages("acme", 3)
     store.put("acme", indexed(found, encoded(found)))
     SharedSystemClient.clear_system_cache()
-    again = VectorStore(tmp_path / "chroma", "fake rules 1")
+    again = VectorStore.embedded(tmp_path / "chroma", "passages-fake")
     assert again.ids() == {p.id for p in found}
-    assert again.search(encoded(found)[1], "acme", 1) == [Hit("acme-1", "acme")]
+    assert [hit.id for hit in again.search(encoded(found)[1], "acme", 1)] == ["acme-1"]
 
 
 def test_a_store_that_cannot_be_opened_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "chroma").mkdir()
     (tmp_path / "chroma" / "chroma.sqlite3").write_bytes(b"garbage " * 1_000)
-    with pytest.raises(StoreError, match="cannot be opened") as caught:
-        VectorStore(tmp_path / "chroma", "fake rules 1")
-    assert "policyqa index" in caught.value.hint
+    with pytest.raises(StoreError, match="damaged") as caught:
+        VectorStore.embedded(tmp_path / "chroma", "passages-fake")
+    assert "policyqa doctor --repair" in caught.value.hint
