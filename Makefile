@@ -4,6 +4,9 @@ BASE := .venv/base
 DEV := .venv/dev
 LOCK := --quiet --no-header --no-emit-index-url --no-emit-find-links --strip-extras pyproject.toml
 Q ?= how long is data retained?
+# Taken as it is typed: neither make nor the shell may read anything into a question.
+override Q := $(value Q)
+export Q
 
 export HF_HUB_OFFLINE := 1
 export ANONYMIZED_TELEMETRY := False
@@ -11,7 +14,7 @@ export ANONYMIZED_TELEMETRY := False
 .PHONY: ask test check heldout speed train lock clean
 
 ask: $(BASE)/.installed  ## answer a question: make ask Q="is my data sold?"
-	@$(BASE)/bin/policyqa ask "$(Q)"
+	@$(BASE)/bin/policyqa ask "$$Q"
 
 test: $(DEV)/.installed  ## run the tests
 	$(DEV)/bin/python -m pytest $(ARGS)

@@ -6,7 +6,7 @@ the other way round. What is left over from a killed process is swept by the nex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
@@ -26,11 +26,31 @@ from index.types import Passage, Policy
 from index.vectors import VectorStore
 
 CORPUS = Path(__file__).parent / "corpus"
+# Texts encoded between two reports of progress.
+_BATCH = 512
 _BUNDLED, _WRITING = "bundled", "writing"
-_CHECK_PATH = "check the path"
+_CHECK_PATH = (
+    "check the path; what was indexed from it is kept until it is removed: policyqa remove POLICY"
+)
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much is done, and how much there is to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One file or policy of many, and whom to tell about it."""
+
+    progress: Progress | None
+    name: str
+    done: int
+    total: int
+
+    def show(self, share: float = 0.0) -> None:
+        """Tell which one it is, and how much of it is done if it takes long."""
+        if self.progress:
+            name = f"{self.name} {share:.0%}" if share else self.name
+            self.progress(name, self.done, self.total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +80,20 @@ def sync(home: Home, paths: Sequence[Path], *, progress: Progress | None = None)
     Only what vanished under one of the given paths is removed; a path that is missing or holds
     nothing readable removes nothing. One bad file never stops the others.
     """
+    return _sync(home, paths, frozenset(), progress)
+
+
+def refresh(home: Home, *, progress: Progress | None = None) -> SyncReport:
+    """Bring the index up to date with all that was given to ``sync`` before.
+
+    A file whose policy was removed on purpose stays out until it is given to ``sync`` again.
+    """
+    return _sync(home, roots(home), home.catalog.removed(), progress)
+
+
+def _sync(
+    home: Home, paths: Sequence[Path], left_out: Collection[str], progress: Progress | None
+) -> SyncReport:
     home.check()
     with home.locked():
         home.record()
@@ -67,18 +101,20 @@ def sync(home: Home, paths: Sequence[Path], *, progress: Progress | None = None)
         run = _Sync(home)
         files: dict[Path, str] = {}
         for file, root in (found for path in paths for found in run.files(path)):
-            files.setdefault(file, root)
+            if str(file) not in left_out:
+                files.setdefault(file, root)
+        home.catalog.forget_removed(home.catalog.removed() & set(map(str, files)))
         for number, (file, root) in enumerate(files.items()):
-            if progress:
-                progress(file.name, number, len(files))
+            run.step = _Step(progress, file.name, number, len(files))
+            run.step.show()
             try:
                 run.take(file, root)
             except DocumentError as error:
                 run.fail(file, error)
         run.drop_vanished(files)
         _finish(home)
-        if progress and files:
-            progress("done", len(files), len(files))
+        if files:
+            _Step(progress, "done", len(files), len(files)).show()
     return run.report()
 
 
@@ -102,9 +138,9 @@ def rebuild(home: Home, *, progress: Progress | None = None) -> tuple[str, ...]:
         policies = home.catalog.policies()
         versions = []
         for number, policy in enumerate(policies):
-            if progress:
-                progress(policy.id, number, len(policies))
-            versions.append(_encode(home, policy, {}, {}))
+            step = _Step(progress, policy.id, number, len(policies))
+            step.show()
+            versions.append(_encode(home, policy, {}, {}, step.show))
         _begin(home)
         home.close_vectors()
         with closing(home.open_vectors()) as vectors:
@@ -126,7 +162,7 @@ def remove(home: Home, policy: str) -> None:
     home.check()
     with home.locked():
         _begin(home)
-        _remove(home, policy)
+        _remove(home, policy, on_purpose=True)
         _finish(home)
 
 
@@ -148,6 +184,7 @@ class _Sync:
 
     def __init__(self, home: Home) -> None:
         self.home = home
+        self.step = _Step(None, "", 0, 0)
         self.sources = {source.path: source for source in home.catalog.sources()}
         self.ids = {hash_: id_ for id_, hash_ in home.catalog.hashes().items()}
         self.outcome: dict[str, list[str]] = {
@@ -256,7 +293,8 @@ class _Sync:
         """Encode what is new in a policy and commit its version; then delete vectors it left."""
         home, path = self.home, policy.sources[0]
         before = set(home.catalog.passage_ids(policy.id))
-        version = _encode(home, policy, _known_vectors(home, policy.id), {path: root})
+        known = _known_vectors(home, policy.id)
+        version = _encode(home, policy, known, {path: root}, self.step.show)
         with home.committing() as vectors:
             _begin(home)
             vectors.put(policy.id, version.passages)
@@ -282,9 +320,16 @@ def _policy(id_: str, file: Path, text: str, digest: str) -> Policy:
 
 
 def _encode(
-    home: Home, policy: Policy, known: Mapping[str, Vectors], roots: Mapping[str, str]
+    home: Home,
+    policy: Policy,
+    known: Mapping[str, Vectors],
+    roots: Mapping[str, str],
+    show: Callable[[float], None],
 ) -> Version:
-    """Return a policy's version. ``known`` holds vectors by text: those are not made again."""
+    """Return a policy's version. ``known`` holds vectors by text: those are not made again.
+
+    ``show`` is told the share that is done.
+    """
     encoder = home.encoder
     sections, passages = split(policy.id, policy.text, window=encoder.window, count=encoder.count)
     texts = {
@@ -293,7 +338,12 @@ def _encode(
     }
     wanted = dict.fromkeys(text for own in texts.values() for text in own)
     missing = [text for text in wanted if text not in known]
-    vectors = {**known, **dict(zip(missing, encoder.encode_passages(missing), strict=True))}
+    vectors = dict(known)
+    for first in range(0, len(missing), _BATCH):
+        if first:
+            show(first / len(missing))
+        part = missing[first : first + _BATCH]
+        vectors |= zip(part, encoder.encode_passages(part), strict=True)
     indexed = []
     for passage in passages:
         words, *sentences = texts[passage.id]
@@ -319,10 +369,10 @@ def _sentences(text: str, passage: Passage) -> list[str]:
     return [readable(text[sentence.start : sentence.end]) for sentence in passage.sentences]
 
 
-def _remove(home: Home, policy: str) -> None:
+def _remove(home: Home, policy: str, *, on_purpose: bool = False) -> None:
     ids = home.catalog.passage_ids(policy)
     with home.committing() as vectors:
-        home.catalog.remove(policy)
+        home.catalog.remove(policy, on_purpose=on_purpose)
         vectors.delete(ids)
 
 

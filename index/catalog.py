@@ -34,6 +34,7 @@ CREATE TABLE sources (
     path TEXT PRIMARY KEY, root TEXT NOT NULL,
     policy TEXT NOT NULL REFERENCES policies (id) ON DELETE CASCADE
 ) WITHOUT ROWID;
+CREATE TABLE removed (path TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE sections (
     policy TEXT NOT NULL REFERENCES policies (id) ON DELETE CASCADE, ordinal INTEGER NOT NULL,
     start INTEGER NOT NULL, "end" INTEGER NOT NULL, number TEXT NOT NULL, title TEXT NOT NULL,
@@ -275,9 +276,23 @@ class Catalog:
             connection.execute("DELETE FROM sources WHERE path = ?", (path,))
             _count_generation(connection)
 
-    def remove(self, policy: str) -> None:
-        """Delete a policy, its text and passages, in one commit."""
+    def removed(self) -> frozenset[str]:
+        """Return the files whose policies were removed on purpose, and are there still."""
+        return frozenset(row[0] for row in self._rows("SELECT path FROM removed"))
+
+    def forget_removed(self, paths: Iterable[str]) -> None:
+        """Take files as if their policies had never been removed."""
         with self._transaction() as connection:
+            connection.executemany("DELETE FROM removed WHERE path = ?", [(p,) for p in paths])
+
+    def remove(self, policy: str, *, on_purpose: bool = False) -> None:
+        """Delete a policy, its text and passages, in one commit; note its files if on purpose."""
+        with self._transaction() as connection:
+            if on_purpose:
+                connection.execute(
+                    "INSERT OR IGNORE INTO removed SELECT path FROM sources WHERE policy = ?",
+                    (policy,),
+                )
             _delete(connection, policy)
             _count_generation(connection)
         with self._lock:

@@ -10,7 +10,7 @@ _ESCAPED = re.compile(r"\\(?=[\\`*_{}\[\]()#+.!|<>~-])")
 # Single marks only in pairs around words: "ln_or", "_ga" and "2 * 3" are no emphasis.
 _MARKS = re.compile(
     r"\*{2,3}|`+|(?<!\w)(?P<mark>__?|\*)(?=\S)(?P<words>[^\n]{1,200}?)(?<=\S)(?P=mark)(?!\w)"
-    r"|^[#>|\s]+",
+    r"|^\s*\|[\s|:-]*-{3,}[\s|:-]*$|^[#>|\s]+",
     re.MULTILINE,
 )
 

@@ -49,7 +49,7 @@ class Settings(BaseSettings):
 
         Raises UsageError that names the field and the file or variable at fault.
         """
-        given = {name: value for name, value in options.items() if value is not None}
+        given = {name: value for name, value in options.items() if value not in (None, Path())}
         home = given.get("home") or os.environ.get("POLICYQA_HOME") or default_home()
         file = config or _expanded(Path(home)) / CONFIG_NAME
         if not _is_file(file) and config:

@@ -7,7 +7,6 @@ that the catalog does not know is ignored. Chroma's errors become StoreError her
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -160,7 +159,6 @@ def collection_name(built_with: str, owner: str = "") -> str:
 
 def _chroma() -> tuple[Any, Any]:
     """Import chromadb, and return it with settings that send nothing anywhere."""
-    os.environ.setdefault("ANONYMIZED_TELEMETRY", "False")
     import chromadb
     from chromadb.config import Settings
 

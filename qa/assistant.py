@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from index.types import Policy
 from qa import extract
 from qa.reader import Reader
 from qa.reader.linear import LinearReader
+from qa.reader.words import is_understood
 from qa.render import unprintable
 from qa.retrieve import DEEP, Retrieval, retrieve
 from qa.route import Route, find_policy, route
@@ -104,7 +105,7 @@ class Assistant:
             unknown_names=where.unknown_names,
             omitted=retrieval.omitted,
             engine=extract.ENGINE,
-            problems=(*self._standing_problems(), *verifier.problems),
+            problems=(*self._standing_problems(text), *verifier.problems),
             seconds=time.perf_counter() - started,
         )
 
@@ -174,11 +175,17 @@ class Assistant:
         starts = [section.start for section in sections]
         return lambda offset: sections[bisect_right(starts, offset) - 1].path if starts else ""
 
-    def _standing_problems(self) -> tuple[Problem, ...]:
+    def _standing_problems(self, question: str) -> Iterator[Problem]:
+        names = (name for policy in self.policies for name in policy.names)
+        if not is_understood(question, names):
+            yield Problem(
+                "question_not_understood",
+                "most words of the question are none that policies use, so nothing may have been "
+                "found that is there; ask in English and in plain words",
+            )
         if isinstance(self.reader, LinearReader) and not self.reader.calibrated:
             name = self.home.encoder.name
-            return (Problem("uncalibrated", f"p_stated is not calibrated for the encoder {name}"),)
-        return ()
+            yield Problem("uncalibrated", f"p_stated is not calibrated for the encoder {name}")
 
 
 def checked(question: str) -> str:

@@ -7,6 +7,7 @@ line and a hint), 2 wrong usage.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -82,8 +83,12 @@ def handled(as_json: bool) -> Iterator[None]:
             terminal.show_error(console, error.message, error.hint)
         raise typer.Exit(1) from error
     except BrokenPipeError:
-        sys.stderr.close()  # the reader has gone; nobody is left to tell
-        raise typer.Exit(1) from None
+        raise typer.Exit(1) from None  # the reader has gone; nobody is left to tell
+    except OSError as error:
+        where = "the result" if error.filename is None else repr(str(error.filename))
+        message = f"cannot read or write {where}: {error.strerror}"
+        terminal.show_error(terminal.err(), message, "check its permissions and the free space")
+        raise typer.Exit(1) from error
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 
@@ -196,7 +201,11 @@ def index(
             if rebuild:
                 build.rebuild(opened_home, progress=update)
             build.ensure_bundled(opened_home, wanted=not no_bundled, progress=update)
-            report = build.sync(opened_home, paths or build.roots(opened_home), progress=update)
+            report = (
+                build.sync(opened_home, paths, progress=update)
+                if paths
+                else build.refresh(opened_home, progress=update)
+            )
     if as_json:
         print(json.dumps(asdict(report)))
     else:
@@ -340,7 +349,22 @@ def run() -> None:
     """Run the program. What the output's encoding lacks is shown as ``?``."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
-    app()
+    try:
+        app()
+    finally:
+        _flush()
+
+
+def _flush() -> None:
+    """Write what is left, and let a reader that has gone cause no message at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            message = f"cannot write the result: {error.strerror}"
+            terminal.show_error(terminal.err(), message, "check the free space")
+        sys.exit(1)
 
 
 if __name__ == "__main__":

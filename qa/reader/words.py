@@ -307,6 +307,18 @@ def is_word(stem: str) -> bool:
     return stem in _rarities()
 
 
+def is_understood(question: str, names: Iterable[str] = ()) -> bool:
+    """Tell whether at least half of a question's content words are ones that policies use.
+
+    The words of ``names`` do not count either way.
+
+    >>> is_understood("How long is it kept?"), is_understood("Wie lange wird das aufbewahrt?")
+    (True, False)
+    """
+    stems = of_question(question).stems.difference(*(of_question(name).stems for name in names))
+    return not stems or 2 * sum(map(is_word, stems)) >= len(stems)
+
+
 def is_common(word: str) -> bool:
     """Tell whether a word is one that policies use, and so hardly a company's name."""
     lower = word.lower()
