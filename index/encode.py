@@ -158,7 +158,7 @@ class SentenceTransformerEncoder:
         if find_spec("sentence_transformers") is None:
             raise EncoderError(
                 f"the encoder {name!r} needs sentence-transformers, which is not installed",
-                hint="install the extra 'encoders' too: pip install '.[encoders]'",
+                hint="pip install 'policyqa[encoders]'",
             )
         from sentence_transformers import SentenceTransformer
 

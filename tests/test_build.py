@@ -13,7 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index import build
-from index.build import CORPUS, bundled_passages, ensure_bundled, rebuild, remove, roots, sync
+from index.build import (
+    CORPUS,
+    bundled_passages,
+    ensure_bundled,
+    rebuild,
+    refresh,
+    remove,
+    roots,
+    sync,
+)
 from index.encode import Encoder
 from index.errors import StoreError, UnknownPolicyError
 from index.home import Home
@@ -537,6 +546,18 @@ def test_a_removed_policy_is_gone_whole(open_home: OpenHome, docs: Path) -> None
     assert home.catalog.search('"acme"', None, 5) == []
     assert [Path(source.path).name for source in home.catalog.sources()] == ["zeta.md"]
     assert_sound(home)
+
+
+def test_what_was_removed_stays_out_until_it_is_given_again(
+    open_home: OpenHome, docs: Path
+) -> None:
+    home = open_home()
+    sync(home, [docs])
+    remove(home, "acme")
+    assert refresh(home).added == ()
+    assert home.catalog.policy_ids() == ("zeta",)
+    assert sync(home, [docs]).added == ("acme",)
+    assert refresh(home).unchanged == ("acme", "zeta")
 
 
 def test_a_policy_that_is_not_there_cannot_be_removed(open_home: OpenHome) -> None:

@@ -778,6 +778,8 @@ def test_help_and_version_are_printed(home: Path) -> None:
 
 # Processes
 
+ROOT = Path(__file__).parent.parent
+
 
 def run(home: Path, *args: str, **more: Any) -> subprocess.CompletedProcess[str]:
     """Run the program in a process of its own."""
@@ -808,6 +810,38 @@ def test_a_batch_answers_a_line_before_the_next_is_written(home: Path) -> None:
         assert process.stdout.read() == ""
         assert process.wait() == 0
         watchdog.cancel()
+
+
+def test_nothing_is_written_outside_of_the_home(home: Path, tmp_path: Path) -> None:
+    (user := tmp_path / "user").mkdir()
+    # Where libraries keep device ids, caches and the reports they mean to send.
+    env = {"HOME": str(user), "XDG_CACHE_HOME": "", "XDG_CONFIG_HOME": "", "XDG_DATA_HOME": ""}
+    assert run(home, "ask", QUESTION, env=env).returncode == 0
+    assert list(user.rglob("*")) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_disk_is_one_line(home: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "qa.cli", "ask", QUESTION, "--json"],
+            env={**os.environ, "POLICYQA_HOME": str(home)}, stdout=full, stderr=subprocess.PIPE,
+            text=True, timeout=120,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0].endswith("No space left on device")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
+def test_make_passes_a_question_on_as_it_is_typed() -> None:
+    question = """what's "$HOME" `id` $(id) $$1?"""
+    recipe = 'include Makefile\nshow: ; @printf %s "$$Q"\n'
+    done = subprocess.run(
+        ["make", "-f", "-", "show", f"Q={question}"],
+        input=recipe, cwd=ROOT, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout == question
 
 
 def modules_after(home: Path, *args: str) -> set[str]:
