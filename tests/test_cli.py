@@ -838,7 +838,7 @@ def test_make_passes_a_question_on_as_it_is_typed() -> None:
     question = """what's "$HOME" `id` $(id) $$1?"""
     recipe = 'include Makefile\nshow: ; @printf %s "$$Q"\n'
     done = subprocess.run(
-        ["make", "-f", "-", "show", f"Q={question}"],
+        ["make", "--no-print-directory", "-f", "-", "show", f"Q={question}"],
         input=recipe, cwd=ROOT, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.stdout == question
