@@ -16,14 +16,15 @@ import numpy as np
 
 from index.catalog import IndexedPassage, Source, Version
 from index.encode import Vectors
-from index.errors import DocumentError, UnknownPolicyError
+from index.errors import DocumentError, StoreError, UnknownPolicyError
 from index.home import Home
 from index.markup import readable
 from index.names import find_names, slug
 from index.parse import PARSERS, read_text
 from index.passages import encoded, split
+from index.probe import probe
 from index.types import Passage, Policy
-from index.vectors import VectorStore
+from index.vectors import REPAIR, VectorStore
 
 CORPUS = Path(__file__).parent / "corpus"
 # Texts encoded between two reports of progress.
@@ -112,7 +113,9 @@ def _sync(
             except DocumentError as error:
                 run.fail(file, error)
         run.drop_vanished(files)
-        _finish(home)
+        finish(home)
+        if run.outcome["removed"] or run.outcome["changed"]:
+            home.catalog.scrub()
         if files:
             _Step(progress, "done", len(files), len(files)).show()
     return run.report()
@@ -141,15 +144,15 @@ def rebuild(home: Home, *, progress: Progress | None = None) -> tuple[str, ...]:
             step = _Step(progress, policy.id, number, len(policies))
             step.show()
             versions.append(_encode(home, policy, {}, {}, step.show))
-        _begin(home)
+        begin(home)
         home.close_vectors()
-        with closing(home.open_vectors()) as vectors:
+        with closing(home.open_vectors(home.built_with)) as vectors:
             for version in versions:
                 vectors.put(version.policy.id, version.passages)
             home.catalog.replace_all(versions, home.facts())
             vectors.drop_others()
-            _sweep(home, vectors)
-        _finish(home)
+            reconcile(home, vectors)
+        finish(home)
     return tuple(policy.id for policy in policies)
 
 
@@ -161,9 +164,13 @@ def remove(home: Home, policy: str) -> None:
         )
     home.check()
     with home.locked():
-        _begin(home)
-        _remove(home, policy, on_purpose=True)
-        _finish(home)
+        begin(home)
+        home.catalog.remove(policy, on_purpose=True)
+        # Chroma keeps what it deletes in its files; a new store has never held it.
+        with home.renewing() as vectors:
+            reconcile(home, vectors)
+        finish(home)
+        home.catalog.scrub()
 
 
 def bundled_passages() -> list[str]:
@@ -275,7 +282,7 @@ class _Sync:
 
     def _detach(self, source: Source) -> None:
         if self._is_last(source):
-            _begin(self.home)
+            begin(self.home)
             _remove(self.home, source.policy)
             self.ids = {hash_: id_ for hash_, id_ in self.ids.items() if id_ != source.policy}
             self.outcome["removed"].append(source.policy)
@@ -296,7 +303,7 @@ class _Sync:
         known = _known_vectors(home, policy.id)
         version = _encode(home, policy, known, {path: root}, self.step.show)
         with home.committing() as vectors:
-            _begin(home)
+            begin(home)
             vectors.put(policy.id, version.passages)
             home.catalog.put(version)
             vectors.delete(sorted(before - {indexed.passage.id for indexed in version.passages}))
@@ -369,31 +376,54 @@ def _sentences(text: str, passage: Passage) -> list[str]:
     return [readable(text[sentence.start : sentence.end]) for sentence in passage.sentences]
 
 
-def _remove(home: Home, policy: str, *, on_purpose: bool = False) -> None:
+def _remove(home: Home, policy: str) -> None:
     ids = home.catalog.passage_ids(policy)
     with home.committing() as vectors:
-        home.catalog.remove(policy, on_purpose=on_purpose)
+        home.catalog.remove(policy)
         vectors.delete(ids)
 
 
+def recover(home: Home) -> None:
+    """Bring vectors and catalog in step after a writer was killed, unless one is at work.
+
+    Raises StoreError if the killed writer left the store of vectors damaged.
+    """
+    if not home.catalog.meta(_WRITING):
+        return
+    with home.locked_if_free() as free:
+        if free:
+            _recover(home)
+            finish(home)
+
+
 def _recover(home: Home) -> None:
-    """Sweep what a killed writer left: vectors whose passage is not in the catalog."""
     if home.catalog.meta(_WRITING):
+        home.close_vectors()
+        if broken := probe(home, unclean=True):
+            raise StoreError(
+                f"a writer was stopped, and left damaged vectors: {broken[0]}", hint=REPAIR
+            )
         with home.committing() as vectors:
-            _sweep(home, vectors)
+            reconcile(home, vectors)
 
 
-def _sweep(home: Home, vectors: VectorStore) -> None:
-    vectors.delete(sorted(vectors.ids() - set(home.catalog.passage_ids())))
+def reconcile(home: Home, vectors: VectorStore) -> None:
+    """Delete the vectors that the catalog does not know, and put those it does and are missing."""
+    known, stored = set(home.catalog.passage_ids()), vectors.ids()
+    vectors.delete(sorted(stored - known))
+    if known - stored:
+        for policy in home.catalog.policies():
+            passages = home.catalog.passages(policy)
+            vectors.put(policy.id, [p for p in passages if p.passage.id not in stored])
 
 
-def _begin(home: Home) -> None:
+def begin(home: Home) -> None:
     """Note that vectors are about to be written."""
     if not home.catalog.meta(_WRITING):
         home.catalog.set_meta(_WRITING, "yes")
 
 
-def _finish(home: Home) -> None:
+def finish(home: Home) -> None:
     """Note that vectors and catalog are in step again."""
     if home.catalog.meta(_WRITING):
         home.catalog.set_meta(_WRITING, "")

@@ -120,10 +120,7 @@ class Catalog:
                 hint="check that the home exists and that you may write to it",
             ) from error
         except sqlite3.DatabaseError as error:
-            raise StoreError(
-                f"the catalog {str(path)!r} is damaged: {error}",
-                hint=f"move the folder {str(folder)!r} away and index your policies again",
-            ) from error
+            raise _damaged(path, str(error)) from error
         return catalog
 
     def _prepare(self) -> None:
@@ -147,19 +144,63 @@ class Catalog:
         self._connection.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
+    def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
+        with self._lock, self._translated():
+            self._connection.execute(f"BEGIN {kind}")
             try:
                 yield self._connection
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # a full disk has rolled back already
+                    self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
 
     def _rows(self, sql: str, parameters: Sequence[object] = ()) -> list[sqlite3.Row]:
-        with self._lock:
+        with self._lock, self._translated():
             return self._connection.execute(sql, parameters).fetchall()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise HomeError(
+                f"the catalog {str(self.path)!r} cannot be read or written: {error}",
+                hint="check its permissions and the free space, then try again",
+            ) from error
+        except sqlite3.DatabaseError as error:
+            if type(error) is not sqlite3.DatabaseError:
+                raise
+            raise _damaged(self.path, str(error)) from error
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """See one state of the catalog, whatever other processes commit meanwhile."""
+        with self._lock:
+            if self._connection.in_transaction:
+                yield
+                return
+            with self._transaction("DEFERRED"):
+                yield
+
+    def refuse_damage(self) -> None:
+        """Raise StoreError if anything is wrong with the file."""
+        if found := self.damage():
+            raise _damaged(self.path, found[0])
+
+    def damage(self) -> list[str]:
+        """Return what is wrong with the file, by SQLite's own checks of rows, keys and words."""
+        found = [str(row[0]) for row in self._rows("PRAGMA integrity_check(5)")]
+        found = [] if found == ["ok"] else found
+        found += [f"dangling rows in {row[0]}" for row in self._rows("PRAGMA foreign_key_check")]
+        try:
+            self._connection.execute("INSERT INTO words (words) VALUES ('integrity-check')")
+        except sqlite3.DatabaseError as error:
+            found.append(f"the index of words: {error}")
+        silent = self._rows(
+            "SELECT count(*) FROM passages WHERE number NOT IN (SELECT rowid FROM words)"
+        )[0][0]
+        return [*found, *([f"{silent} passages without words"] if silent else [])]
 
     def meta(self, key: str) -> str | None:
         """Return a recorded fact about the index, or None."""
@@ -175,6 +216,11 @@ class Catalog:
     def generation(self) -> int:
         """Return how many commits have changed policies."""
         return int(self.meta("generation") or 0)
+
+    def advance(self) -> None:
+        """Let readers see that something changed, though no policy did."""
+        with self._transaction() as connection:
+            _count_generation(connection)
 
     def policy_ids(self) -> tuple[str, ...]:
         """Return the ids of all policies, sorted."""
@@ -222,6 +268,11 @@ class Catalog:
             (policy,),
         )
         return tuple(row[0] for row in rows)
+
+    def passage_count(self, policy: str) -> int:
+        """Return how many passages a policy has."""
+        rows = self._rows("SELECT count(*) FROM passages WHERE policy = ?", (policy,))
+        return int(rows[0][0])
 
     def passage_counts(self) -> dict[str, int]:
         """Return how many passages each policy has."""
@@ -295,10 +346,25 @@ class Catalog:
                 )
             _delete(connection, policy)
             _count_generation(connection)
-        with self._lock:
-            # Deleted rows are overwritten at once; the index of words only when it is merged.
+
+    def scrub(self) -> None:
+        """Leave nothing of what was deleted in the files.
+
+        Deleted rows are overwritten at once; the index of words only when it is merged, and the log
+        when it is emptied, which waits for readers.
+        """
+        with self._lock, self._translated():
             self._connection.execute("INSERT INTO words (words) VALUES ('optimize')")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _damaged(path: Path, reason: str) -> StoreError:
+    """The catalog is the only record: what is lost with it can only be indexed again."""
+    return StoreError(
+        f"the catalog {str(path)!r} is damaged: {reason}",
+        hint=f"restore it from a copy, or move the folder {str(path.parent)!r} away and index "
+        "your policies again: policyqa index PATH",
+    )
 
 
 def _put(connection: sqlite3.Connection, version: Version) -> None:

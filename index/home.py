@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from uuid import uuid4
@@ -17,7 +18,7 @@ from index.encode import Encoder, load_encoder
 from index.errors import HomeError, StoreError
 from index.passages import RULES
 from index.settings import Settings
-from index.vectors import FOLDER, VectorStore, collection_name
+from index.vectors import DATABASE, FOLDER, VectorStore, collection_name
 
 LOCK_NAME, OPENING_NAME = "writer.lock", "vectors.lock"
 _HOLDER_NAME = f"{LOCK_NAME}.holder"
@@ -31,6 +32,7 @@ class Home:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.path = _usable(settings.home)
+        _refuse_without_catalog(self.path)
         self.catalog = Catalog.open(self.path)
         self._writer = FileLock(self.path / LOCK_NAME, timeout=_WRITER_SECONDS)
         self._opening = FileLock(self.path / OPENING_NAME, timeout=_OPENING_SECONDS)
@@ -58,9 +60,14 @@ class Home:
         """What this program would build an index with: two equal texts, two equal indexes."""
         return f"encoder {self.encoder.name}, passage rules {RULES}"
 
+    @property
+    def recorded(self) -> str | None:
+        """What the index was built with, or None if there is none yet."""
+        return self.catalog.meta(_BUILT_WITH)
+
     def check(self) -> None:
         """Raise StoreError if the index was built with something else than is configured."""
-        recorded = self.catalog.meta(_BUILT_WITH)
+        recorded = self.recorded
         if recorded and recorded != self.built_with:
             raise StoreError(
                 f"the index in {str(self.path)!r} was built with {recorded!r}, "
@@ -79,17 +86,32 @@ class Home:
             self.close_vectors()
         if self._store is None:
             self.check()
-            self._store = self.open_vectors()
+            self._store = self.open_vectors(self.built_with)
             self._generation = self.catalog.generation
         return self._store
 
-    def open_vectors(self) -> VectorStore:
-        """Open the store of vectors, whatever the index was built with."""
+    def open_vectors(self, built_with: str) -> VectorStore:
+        """Open the store of vectors that were built in a way."""
         url = self.settings.chroma_url
         if url:
-            return VectorStore.served(url, collection_name(self.built_with, self._identity()))
+            return VectorStore.served(url, collection_name(built_with, self._identity()))
         with self._held(self._opening):
-            return VectorStore.embedded(self.path / FOLDER, collection_name(self.built_with))
+            return VectorStore.embedded(self.path / FOLDER, collection_name(built_with))
+
+    @contextmanager
+    def renewing(self) -> Iterator[VectorStore]:
+        """Delete the store of vectors, however damaged it is, and hold an empty one to be filled.
+
+        Nothing of what was deleted from it before is left in its files.
+        """
+        self.close_vectors()
+        with self._held(self._opening):
+            if self.settings.chroma_url:
+                with closing(self.open_vectors(self.recorded or self.built_with)) as vectors:
+                    vectors.drop()
+            elif (folder := self.path / FOLDER).exists():
+                shutil.rmtree(folder)
+            yield self.vectors
 
     @contextmanager
     def committing(self) -> Iterator[VectorStore]:
@@ -112,7 +134,7 @@ class Home:
 
     def record(self) -> None:
         """Record what the index is built with, once."""
-        if self.catalog.meta(_BUILT_WITH) is None:
+        if self.recorded is None:
             for key, value in self.facts().items():
                 self.catalog.set_meta(key, value)
 
@@ -131,6 +153,20 @@ class Home:
                 (self.path / _HOLDER_NAME).write_text(f"process {os.getpid()}: {_command()}")
             yield
             self._generation = self.catalog.generation
+
+    @contextmanager
+    def locked_if_free(self) -> Iterator[bool]:
+        """Hold the home if no other process does; yields whether it is held."""
+        try:
+            self._writer.acquire(timeout=0)
+        except Timeout:
+            yield False
+            return
+        try:
+            with self.locked():
+                yield True
+        finally:
+            self._writer.release()
 
     @contextmanager
     def _held(self, lock: FileLock) -> Iterator[None]:
@@ -161,6 +197,18 @@ def _read(holder: Path) -> str:
         return holder.read_text()
     except OSError:
         return "unknown process"
+
+
+def _refuse_without_catalog(home: Path) -> None:
+    """Raise StoreError if there are vectors and no catalog: an empty one would hide the loss."""
+    file = home / FILE_NAME
+    vectors = home / FOLDER / DATABASE
+    if vectors.exists() and (not file.exists() or file.stat().st_size == 0):
+        raise StoreError(
+            f"the catalog {str(file)!r} is lost, only its vectors are there",
+            hint=f"restore it from a copy, or move the folder {str(home)!r} away and index your "
+            "policies again: policyqa index PATH",
+        )
 
 
 def _usable(home: Path) -> Path:

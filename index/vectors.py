@@ -23,9 +23,10 @@ from index.encode import Vectors
 from index.errors import StoreError
 from index.types import Passage
 
-FOLDER = "chroma"
+FOLDER, DATABASE = "chroma", "chroma.sqlite3"
+# What is stored twice, as float16 and as float32, may differ by this much in cosine.
+VECTOR_TOLERANCE = 0.01
 REPAIR = "repair it from the catalog: policyqa doctor --repair"
-_DATABASE = "chroma.sqlite3"
 _SERVER_HINT = "start it (chroma run), or leave POLICYQA_CHROMA_URL unset, and try again"
 
 
@@ -82,6 +83,11 @@ class VectorStore:
     def close(self) -> None:
         """Let go of files and connections."""
         self._client.close()
+
+    def drop(self) -> None:
+        """Delete the collection; the store is of no use afterwards."""
+        with self._translated():
+            self._client.delete_collection(self._collection.name)
 
     def drop_others(self) -> None:
         """Delete the collections of encoders the index was built with before."""
@@ -185,7 +191,7 @@ def _inspect(folder: Path) -> None:
     Raises StoreError if it is none, or if a collection names an embedding function: Chroma would
     instantiate it, whatever it is.
     """
-    file = folder / _DATABASE
+    file = folder / DATABASE
     if not file.exists():
         return
     try:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
-from index.build import Progress, ensure_bundled
-from index.errors import UsageError
+from index.build import Progress, ensure_bundled, recover
+from index.errors import StoreError, UsageError
 from index.home import Home
 from index.settings import Settings
 from index.types import Policy
@@ -35,6 +36,9 @@ from qa.verify import Sections, Verifier
 
 LONGEST_QUESTION = 2000
 _JUST_BELOW = 0.49
+# How often a question is read anew because another process committed meanwhile.
+_TRIES = 5
+T = TypeVar("T")
 
 
 class Assistant:
@@ -59,6 +63,7 @@ class Assistant:
         Raises HomeError, StoreError or EncoderError when it cannot be used.
         """
         opened = Home(settings or Settings.load(home=Path(home) if home else None))
+        recover(opened)
         ensure_bundled(opened, progress=progress)
         return cls(opened)
 
@@ -90,6 +95,10 @@ class Assistant:
         """
         started = time.perf_counter()
         text = checked(question)
+        answer = self._of_one_state(lambda: self._ask(text, policies))
+        return replace(answer, seconds=time.perf_counter() - started)
+
+    def _ask(self, text: str, policies: Sequence[str]) -> Answer:
         where = self._route(text, policies)
         readings, retrieval = self._read(text, where)
         verifier = Verifier()
@@ -106,13 +115,14 @@ class Assistant:
             omitted=retrieval.omitted,
             engine=extract.ENGINE,
             problems=(*self._standing_problems(text), *verifier.problems),
-            seconds=time.perf_counter() - started,
+            seconds=0.0,
         )
 
     def read(self, question: str, policy: Policy) -> Reading:
         """Return what the reader makes of one policy's evidence; ``ask`` is built on it."""
         where = Route((policy.id,), ())
-        return self._read(checked(question), where)[0][policy.id]
+        text = checked(question)
+        return self._of_one_state(lambda: self._read(text, where))[0][policy.id]
 
     def search(
         self, question: str, *, top_k: int = 10, policies: Sequence[str] = ()
@@ -121,6 +131,9 @@ class Assistant:
         if top_k < 1:
             raise UsageError(f"top_k is {top_k}", hint="ask for at least 1 result")
         text = checked(question)
+        return self._of_one_state(lambda: self._search(text, top_k, policies))
+
+    def _search(self, text: str, top_k: int, policies: Sequence[str]) -> SearchResults:
         where = self._route(text, policies)
         depth = max(top_k, self.home.settings.evidence) if len(where.policies) <= DEEP else top_k
         readings, _ = self._read(text, where, top_k=depth)
@@ -137,6 +150,25 @@ class Assistant:
         ranked = sorted(best.values(), key=lambda result: -result.score)[:top_k]
         results = tuple(replace(result, rank=n) for n, result in enumerate(ranked, start=1))
         return SearchResults(text, results, where.unknown_names)
+
+    def _of_one_state(self, work: Callable[[], T]) -> T:
+        """Do what reads the index so that all of it is of one commit.
+
+        Another process may commit, and then delete vectors, while this one reads: what it finds
+        wrong then is no damage, and is read again.
+        """
+        for _ in range(_TRIES):
+            if self.policies:
+                _ = self.home.vectors  # opened before anything that a writer would wait for
+            with self.home.catalog.snapshot():
+                generation = self.home.catalog.generation
+                try:
+                    return work()
+                except StoreError as error:
+                    failed = error
+            if self.home.catalog.generation == generation:
+                break
+        raise failed
 
     def _route(self, question: str, chosen: Sequence[str]) -> Route:
         if not self.policies:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -268,6 +269,32 @@ def remove(
             terminal.out().print(f"removed {found.id}", markup=False)
 
 
+@app.command()
+def doctor(
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Make the vectors again from the catalog.")
+    ] = False,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Check that the index is whole. With --repair, make again what is damaged."""
+    from index import doctor as index_doctor
+    from index.home import Home
+    from index.settings import Settings
+
+    with handled(as_json), closing(Home(Settings.load(config=config, home=home))) as opened_home:
+        if repair:
+            index_doctor.repair(opened_home)
+        found = index_doctor.examine(opened_home)
+    if as_json:
+        print(json.dumps({"damage": found}))
+    else:
+        terminal.show_findings(terminal.out(), found)
+    if found:
+        raise typer.Exit(1)
+
+
 def _one_of(question: str | None, batch: str | None, as_json: bool) -> None:
     """Refuse a call with neither or both of a question and a batch."""
     if (question is None) == (batch is None):
@@ -349,10 +376,17 @@ def run() -> None:
     """Run the program. What the output's encoding lacks is shown as ``?``."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
+    signal.signal(signal.SIGTERM, _stop)
     try:
         app()
     finally:
         _flush()
+
+
+def _stop(number: int, _: object) -> None:
+    """End as after Ctrl-C: what is being written is finished or left for the next command."""
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _flush() -> None:

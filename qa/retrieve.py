@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from index.catalog import match_any
+from index.catalog import IndexedPassage, match_any
 from index.errors import StoreError
 from index.home import Home
 from index.types import Policy
+from index.vectors import REPAIR, VECTOR_TOLERANCE, Hit
 from qa.types import Evidence, Question
 
 DEEP = 50
@@ -71,11 +72,7 @@ def _search(home: Home, question: Question, policy: Policy, top_k: int) -> tuple
     ]
     scores = fuse([dense, lexical])
     stored = {p.passage.id: p for p in home.catalog.passages(policy, list(scores))}
-    if stored.keys().isdisjoint(dense):
-        raise StoreError(
-            f"no vector of the policy {policy.id!r} can be found",
-            hint="build the index again: policyqa index --rebuild",
-        )
+    _refuse_damage(home, question, policy, hits, stored, _DEPTH * top_k)
     ranked = [id_ for id_ in sorted(scores, key=lambda id_: -scores[id_]) if id_ in stored][:top_k]
     return tuple(
         Evidence(
@@ -88,6 +85,39 @@ def _search(home: Home, question: Question, policy: Policy, top_k: int) -> tuple
         )
         for rank, id_ in enumerate(ranked, start=1)
     )
+
+
+def _refuse_damage(
+    home: Home,
+    question: Question,
+    policy: Policy,
+    hits: Sequence[Hit],
+    stored: Mapping[str, IndexedPassage],
+    limit: int,
+) -> None:
+    """Raise StoreError where Chroma finds too little, or something else than the catalog holds.
+
+    Its damage is silent, and would end in a wrong "not stated".
+    """
+    expected = min(limit, home.catalog.passage_count(policy.id))
+    if len(hits) < expected or stored.keys().isdisjoint(hit.id for hit in hits):
+        raise StoreError(
+            f"the vectors of the policy {policy.id!r} are damaged: {len(hits)} of at least "
+            f"{expected} are found",
+            hint=REPAIR,
+        )
+    far = [
+        hit.id
+        for hit in hits
+        if hit.id in stored
+        and abs(float(stored[hit.id].vector @ question.vector) - hit.similarity) > VECTOR_TOLERANCE
+    ]
+    if far:
+        raise StoreError(
+            f"the vectors of the policy {policy.id!r} are damaged: {len(far)} of {len(hits)} are "
+            "not those that were written",
+            hint=REPAIR,
+        )
 
 
 def fuse(rankings: Iterable[Sequence[Key]]) -> dict[Key, float]:

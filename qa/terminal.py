@@ -121,6 +121,16 @@ def show_report(console: Console, report: SyncReport) -> None:
         console.print(Text(f"skipped {render.printable(path)}: not a format that is read", "dim"))
 
 
+def show_findings(console: Console, found: Sequence[str]) -> None:
+    """Print what is wrong with an index, or that it is whole."""
+    for finding in found:
+        console.print(Text(f"damaged: {render.printable(finding)}", "red"))
+    if found:
+        console.print("Repair it: policyqa doctor --repair")
+    else:
+        console.print("The index is whole.")
+
+
 def show_text(console: Console, text: str) -> None:
     """Print a document's text as it is, tabs too; what could act on the terminal is replaced."""
     shown = ("\ufffd" if render.unprintable(c) and c not in "\n\t" else c for c in text)

@@ -679,9 +679,10 @@ def test_a_writer_killed_while_it_removes_leaves_nothing_to_find(
 ) -> None:
     home = open_home()
     sync(home, [docs])
-    monkeypatch.setattr(home.vectors, "delete", killed)
+    monkeypatch.setattr(build, "reconcile", killed)
     with pytest.raises(Killed):
         remove(home, "acme")
+    monkeypatch.undo()
     survivor = open_home()
     assert survivor.catalog.policy_ids() == ("zeta",)
     sync(survivor, [docs / "zeta.md"])

@@ -276,6 +276,7 @@ def test_a_removed_policy_leaves_its_words_in_no_file(tmp_path: Path) -> None:
     on_disk = b"".join(file.read_bytes() for file in tmp_path.iterdir())
     assert secret.encode() in on_disk
     catalog.remove("gone")
+    catalog.scrub()
     catalog.close()
     assert {file.name for file in tmp_path.iterdir()} >= {FILE_NAME}
     for file in tmp_path.glob(f"{FILE_NAME}*"):

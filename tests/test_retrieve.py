@@ -231,7 +231,7 @@ def test_lost_vectors_are_an_error_even_if_words_are_found(
     for question in ("cookies", "?"):
         with pytest.raises(StoreError, match="'acme'") as caught:
             retrieve(home, asked(home, question), scope, top_k=2)
-        assert "--rebuild" in caught.value.hint
+        assert "doctor --repair" in caught.value.hint
         assert only(home, scope, "beta", question)
     home.close()
 

@@ -1,0 +1,26 @@
+"""Is the index whole? And, if it is not: made again from the catalog, or said to be lost."""
+
+from __future__ import annotations
+
+from index.build import begin, finish, reconcile
+from index.home import Home
+from index.probe import probe
+
+
+def examine(home: Home) -> list[str]:
+    """Return what is wrong with a home, the catalog first; nothing is changed.
+
+    Raises StoreError if the catalog cannot be read at all.
+    """
+    return home.catalog.damage() or probe(home)
+
+
+def repair(home: Home) -> None:
+    """Make the store of vectors again from the catalog. Raises StoreError if that is damaged."""
+    home.catalog.refuse_damage()
+    with home.locked():
+        begin(home)
+        with home.renewing() as vectors:
+            reconcile(home, vectors)
+        home.catalog.advance()
+        finish(home)

@@ -1,0 +1,92 @@
+"""Do the stored vectors find themselves? Asked in a process of its own: some damage kills it.
+
+``python -m index.probe HOME [URL]`` prints the findings as a JSON list; ``probe`` runs it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from index.encode import Vectors
+from index.errors import PolicyQAError
+from index.home import Home
+from index.settings import Settings
+from index.vectors import VECTOR_TOLERANCE, VectorStore
+
+_SECONDS = 600
+_SAMPLE = 50
+
+
+def probe(home: Home, *, unclean: bool = False) -> list[str]:
+    """Return what is wrong with a home's vectors; after an unclean end some may be missing."""
+    if home.recorded is None:
+        return []
+    command = [sys.executable, "-m", "index.probe", str(home.path)]
+    command += [home.settings.chroma_url] if home.settings.chroma_url else []
+    done = subprocess.run(  # noqa: S603  # our own interpreter and module
+        command, capture_output=True, text=True, encoding="utf-8", timeout=_SECONDS, check=False
+    )
+    try:
+        found: dict[str, list[str]] = json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, ValueError):
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        return [f"reading the vectors ends the process (status {done.returncode}): {last}"]
+    return found["damaged"] if unclean else found["damaged"] + found["missing"]
+
+
+def main() -> None:
+    """Open the home that is given, look, and print."""
+    url = sys.argv[2] if len(sys.argv) > 2 else None
+    settings = Settings.load(home=Path(sys.argv[1]), chroma_url=url)
+    found: dict[str, list[str]] = {"damaged": [], "missing": []}
+    try:
+        home = Home(settings)
+        vectors = home.open_vectors(home.recorded or home.built_with)
+        found = {"damaged": _damaged(home, vectors), "missing": _missing(home, vectors)}
+    except PolicyQAError as error:
+        found["damaged"].append(error.message)
+    print(json.dumps(found))
+
+
+def _missing(home: Home, vectors: VectorStore) -> list[str]:
+    known = set(home.catalog.passage_ids())
+    missing = len(known - vectors.ids())
+    return [f"{missing} of {len(known)} passages have no vector"] if missing else []
+
+
+def _damaged(home: Home, vectors: VectorStore) -> list[str]:
+    """Compare all stored vectors with the catalog's, and let some look for themselves."""
+    stored = vectors.ids()
+    other, lost, asked = 0, 0, 0
+    for policy in home.catalog.policies():
+        there = [p for p in home.catalog.passages(policy) if p.passage.id in stored]
+        found = vectors.get([p.passage.id for p in there])
+        other += sum(
+            _cosine(found[p.passage.id], p.vector) < 1 - VECTOR_TOLERANCE
+            for p in there
+            if p.passage.id in found
+        )
+        for one in there[:: max(1, len(there) * 5 // _SAMPLE)]:
+            asked += 1
+            hits = vectors.search(one.vector, policy.id, 1)
+            lost += not (hits and hits[0].similarity > 1 - VECTOR_TOLERANCE)
+    findings = (
+        [f"{other} of {len(stored)} vectors are not those that were written"] if other else []
+    )
+    if lost:
+        findings.append(f"{lost} of {asked} stored vectors do not find themselves")
+    return findings
+
+
+def _cosine(one: Vectors, other: Vectors) -> float:
+    length = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return float(one @ other) / length if length else 0.0
+
+
+if __name__ == "__main__":
+    main()
