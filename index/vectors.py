@@ -27,6 +27,7 @@ FOLDER, DATABASE = "chroma", "chroma.sqlite3"
 # What is stored twice, as float16 and as float32, may differ by this much in cosine.
 VECTOR_TOLERANCE = 0.01
 REPAIR = "repair it from the catalog: policyqa doctor --repair"
+_SERVER_SECONDS = 60.0
 _SERVER_HINT = "start it (chroma run), or leave POLICYQA_CHROMA_URL unset, and try again"
 
 
@@ -45,6 +46,7 @@ class VectorStore:
     def __init__(self, client: Any, name: str, place: str, hint: str) -> None:
         """Open the collection. ``place`` and ``hint`` are what errors say of where it is."""
         self._client = client
+        self._sessions: tuple[Any, ...] = ()
         self._place, self._hint = place, hint
         with self._translated():
             # No embedding function: vectors always come from our encoder.
@@ -78,11 +80,19 @@ class VectorStore:
         place = f"the Chroma server {url!r}"
         with _translated(place, _SERVER_HINT):
             client = chromadb.HttpClient(parts.hostname, port, ssl=secure, settings=settings)
-        return cls(client, name, place, _SERVER_HINT)
+            # Chroma waits for ever and leaves its connections open; it has no setting for either.
+            sessions = (client._server._session, client._admin_client._server._session)
+            for session in sessions:
+                session.timeout = _SERVER_SECONDS
+        store = cls(client, name, place, _SERVER_HINT)
+        store._sessions = sessions
+        return store
 
     def close(self) -> None:
         """Let go of files and connections."""
         self._client.close()
+        for session in self._sessions:
+            session.close()
 
     def drop(self) -> None:
         """Delete the collection; the store is of no use afterwards."""

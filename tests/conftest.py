@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -78,3 +83,25 @@ def indexed_home(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder) -> 
 def own_home(indexed_home: Path, tmp_path: Path) -> Path:
     """A copy of ``indexed_home`` for this test alone, to be written."""
     return shutil.copytree(indexed_home, tmp_path / "own-home")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of Chroma's own server, running on loopback."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = tmp_path_factory.mktemp("server")
+    command = ["chroma", "run", "--host", "127.0.0.1", "--port", str(port), "--path", str(folder)]
+    command[0] = str(Path(sys.executable).with_name("chroma"))
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            for _ in range(300):
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                    break
+                time.sleep(0.1)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import doctest
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,13 @@ import pytest
 from fakes import FakeEncoder
 
 from index import vectors
+from index.build import remove, sync
 from index.catalog import IndexedPassage
+from index.doctor import repair
 from index.encode import Vectors
 from index.errors import StoreError
+from index.home import Home
+from index.settings import Settings
 from index.types import Passage
 from index.vectors import Hit, VectorStore
 
@@ -34,9 +40,23 @@ def indexed(found: list[Passage], vectors: Vectors) -> list[IndexedPassage]:
     return [IndexedPassage(p, p.text, v, none) for p, v in zip(found, vectors, strict=True)]
 
 
+@pytest.fixture(params=["folder", "server"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStore]:
+    """An empty store of each kind: one contract holds for both."""
+    if request.param == "folder":
+        opened = VectorStore.embedded(tmp_path / "chroma", "passages-fake")
+    else:
+        name = f"passages-{tmp_path.name[-30:].strip('_')}-fake"
+        opened = VectorStore.served(request.getfixturevalue("server"), name)
+    yield opened
+    opened.close()
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> VectorStore:
-    return VectorStore.embedded(tmp_path / "chroma", "passages-fake")
+def folder_store(tmp_path: Path) -> Iterator[VectorStore]:
+    opened = VectorStore.embedded(tmp_path / "chroma", "passages-fake")
+    yield opened
+    opened.close()
 
 
 def test_documented_examples_hold() -> None:
@@ -52,9 +72,10 @@ def test_a_passage_is_nearest_to_its_own_vector(store: VectorStore) -> None:
     assert store.count() == 10
     for p in passages("acme", 5):
         vector = FakeEncoder().encode_question(p.text)
-        own = Hit(p.id, "acme", pytest.approx(1, abs=1e-5))
-        assert store.search(vector, None, 3)[0] == own
-        assert store.search(vector, "acme", 3)[0] == own
+        own = Hit(p.id, "acme", 1.0)
+        for policy_ in (None, "acme"):
+            first = store.search(vector, policy_, 3)[0]
+            assert replace(first, similarity=round(first.similarity, 5)) == own
 
 
 def test_a_search_in_one_policy_finds_nothing_of_another(store: VectorStore) -> None:
@@ -127,11 +148,11 @@ def test_no_ids_get_no_vectors(store: VectorStore) -> None:
     assert store.get([]) == {}
 
 
-def test_any_chroma_client_can_read_the_passages(store: VectorStore, tmp_path: Path) -> None:
+def test_any_chroma_client_can_read_the_passages(folder_store: VectorStore, tmp_path: Path) -> None:
     import chromadb
     from chromadb.config import Settings
 
-    store.put(
+    folder_store.put(
         "acme", indexed([passage("one", "We keep it.", 7)], np.ones((1, 8), dtype=np.float32))
     )
     client = chromadb.PersistentClient(
@@ -154,23 +175,25 @@ def test_what_is_put_again_has_its_new_place(store: VectorStore) -> None:
     assert np.allclose(store.get(["one"])["one"], np.ones(8))
 
 
-def test_each_way_of_building_has_its_own_vectors(store: VectorStore, tmp_path: Path) -> None:
-    store.put("acme", indexed([passage("one")], np.ones((1, 8), dtype=np.float32)))
+def test_each_way_of_building_has_its_own_vectors(
+    folder_store: VectorStore, tmp_path: Path
+) -> None:
+    folder_store.put("acme", indexed([passage("one")], np.ones((1, 8), dtype=np.float32)))
     other = VectorStore.embedded(tmp_path / "chroma", "passages-other")
     other.put("acme", indexed([passage("two")], np.ones((1, 16), dtype=np.float32)))
-    assert store.ids() == {"one"}
+    assert folder_store.ids() == {"one"}
     other.drop_others()
     assert other.ids() == {"two"}
     assert VectorStore.embedded(tmp_path / "chroma", "passages-fake").count() == 0
 
 
 def test_the_store_is_still_there_when_it_is_opened_again(
-    store: VectorStore, tmp_path: Path
+    folder_store: VectorStore, tmp_path: Path
 ) -> None:
     from chromadb.api.shared_system_client import SharedSystemClient
 
     found = passages("acme", 3)
-    store.put("acme", indexed(found, encoded(found)))
+    folder_store.put("acme", indexed(found, encoded(found)))
     SharedSystemClient.clear_system_cache()
     again = VectorStore.embedded(tmp_path / "chroma", "passages-fake")
     assert again.ids() == {p.id for p in found}
@@ -183,3 +206,31 @@ def test_a_store_that_cannot_be_opened_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="damaged") as caught:
         VectorStore.embedded(tmp_path / "chroma", "passages-fake")
     assert "policyqa doctor --repair" in caught.value.hint
+
+
+def test_a_server_that_is_not_there_is_one_error_with_what_to_do() -> None:
+    for url, says in (("http://127.0.0.1:9", "cannot be used"), ("localhost", "no Chroma server")):
+        with pytest.raises(StoreError, match=says) as caught:
+            VectorStore.served(url, "passages-fake")
+        assert url in caught.value.message
+        assert "POLICYQA_CHROMA_URL" in caught.value.hint
+
+
+def test_a_home_on_a_server_answers_as_one_in_a_folder(server: str, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    for name in ("acme", "zeta"):
+        text = f"# {name.title()} Policy\n\n{name.title()} keeps data for 30 days.\n\nNo more."
+        (tmp_path / "docs" / f"{name}.md").write_text(text)
+    found = []
+    for folder, url in (("served", server), ("other", server), ("embedded", None)):
+        home = Home(Settings(home=tmp_path / folder, chroma_url=url))
+        home.__dict__["encoder"] = FakeEncoder()
+        sync(home, [tmp_path / "docs"])
+        remove(home, "zeta")
+        repair(home)
+        assert home.vectors.ids() == set(home.catalog.passage_ids("acme"))
+        vector = FakeEncoder().encode_question("how long?")
+        found.append([hit.id for hit in home.vectors.search(vector, "acme", 5)])
+        home.close()
+    assert found[0] == found[1] == found[2]
+    assert not (tmp_path / "served" / "chroma").exists()
