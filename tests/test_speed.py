@@ -41,6 +41,7 @@ def a_round(*, build: float = 4.0, bare: float = 3.8) -> Round:
         "build": cost(seconds=build),
         "bare": cost(seconds=bare),
         "sync": cost(seconds=0.004),
+        "guards": cost(ask=0.5, index=0.25),
         "index again": cost(),
     }
 

@@ -100,6 +100,10 @@ def _inside(process: str, scale: float = 1.0) -> Read:
     return lambda done: float(fact(done[process], "seconds")) * scale
 
 
+def _fact(process: str, name: str) -> Read:
+    return lambda done: float(fact(done[process], name))
+
+
 def _question(process: str, percent: float) -> Read:
     """Read a percentile of a process's questions, in milliseconds."""
     return lambda done: percentile(fact(done[process], "seconds"), percent) * 1e3
@@ -158,6 +162,8 @@ MEASURES = (
     Measure("indexing rate / bare encoder", "%", _share, goal=Goal(90, at_least=True)),
     Measure("re-sync, nothing changed", "ms", _inside("sync", 1e3)),
     Measure("  whole process", "s", _whole("index again")),
+    Measure("guards, share of a first answer", "%", _fact("guards", "ask"), goal=Goal(5)),
+    Measure("guards, share of indexing", "%", _fact("guards", "index"), goal=Goal(5)),
 )
 
 

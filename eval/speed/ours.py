@@ -1,7 +1,8 @@
 """Parts of policyqa, timed from inside: what a process's start and imports would drown.
 
 ``python -m eval.speed.ours prepare HOME TEXTS`` indexes the bundled policies and writes what was
-encoded to TEXTS; ``build HOME``, ``bare TEXTS``, ``sync HOME`` and ``questions HOME`` print seconds.
+encoded to TEXTS; ``build HOME``, ``bare TEXTS``, ``sync HOME`` and ``questions HOME`` print
+seconds, ``guards HOME NEW`` percentages.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from eval.speed.questions import time_questions
+from eval.speed.questions import COLD, time_questions
+from index import build as build_module
 from index.build import CORPUS, ensure_bundled, sync
 from index.encode import Encoder, Vectors, load_encoder
 from index.home import Home
@@ -82,6 +84,40 @@ def questions(home: str) -> None:
     _show(seconds=time_questions(ask))
 
 
+def guards(home: str, fresh: str) -> None:
+    """Print what share of an answer and of indexing goes into keeping and finding damage, in %.
+
+    Everything is imported and loaded before, so that a share of a whole process is smaller.
+    """
+    from qa import assistant, retrieve
+
+    places = [(assistant, "recover"), (retrieve, "_refuse_damage")]
+    places += [(build_module, name) for name in ("begin", "finish", "_recover")]
+    spent = [0.0]
+    for module, name in places:
+        setattr(module, name, _timed(getattr(module, name), spent))
+    opened, new = assistant.Assistant(_home(home)), _home(fresh)
+    _load(opened.home.encoder)
+    asking = _seconds(lambda: opened.ask(COLD))
+    in_asking, spent[0] = spent[0], 0.0
+    new.encoder = opened.home.encoder
+    indexing = _seconds(lambda: ensure_bundled(new))
+    _show(ask=100 * in_asking / asking, index=100 * spent[0] / indexing)
+
+
+def _timed(work: Callable[..., object], spent: list[float]) -> Callable[..., object]:
+    """Return the same work, which adds its seconds to ``spent``."""
+
+    def timed(*arguments: object, **more: object) -> object:
+        started = time.perf_counter()
+        try:
+            return work(*arguments, **more)
+        finally:
+            spent[0] += time.perf_counter() - started
+
+    return timed
+
+
 def _home(path: str) -> Home:
     return Home(Settings.load(home=Path(path)))
 
@@ -111,6 +147,7 @@ TASKS: dict[str, Callable[..., None]] = {
     "bare": bare,
     "sync": resync,
     "questions": questions,
+    "guards": guards,
 }
 
 if __name__ == "__main__":

@@ -76,6 +76,7 @@ def commands(place: Place) -> dict[str, list[str]]:
         "build": _ours("build", place.fresh()),
         "bare": _ours("bare", place.texts),
         "sync": _ours("sync", place.home),
+        "guards": _ours("guards", place.home, place.fresh()),
         "index again": _policyqa("index", str(CORPUS), home=place.home),
     }
 
