@@ -205,7 +205,7 @@ def _inspect(folder: Path) -> None:
     if not file.exists():
         return
     try:
-        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             rows = connection.execute("SELECT name, config_json_str, schema_str FROM collections")
             configured = [(str(name), f"{config}{schema}") for name, config, schema in rows]
     except sqlite3.DatabaseError as error:

@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from index.errors import PolicyQAError, UsageError
+from index.errors import PolicyQAError
 from qa import render, terminal
+from qa.batch import Answerer, batch_results
 
 if TYPE_CHECKING:
     from qa.assistant import Assistant
@@ -78,7 +79,7 @@ def handled(as_json: bool) -> Iterator[None]:
         yield
     except PolicyQAError as error:
         if as_json:
-            print(json.dumps({"error": error_json(error)}))
+            print(json.dumps({"error": render.error_json(error)}))
         else:
             console = terminal.err()
             terminal.show_error(console, error.message, error.hint)
@@ -92,11 +93,6 @@ def handled(as_json: bool) -> Iterator[None]:
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
-
-
-def error_json(error: PolicyQAError) -> Json:
-    """Return the JSON form of an error."""
-    return {"code": error.code, "message": error.message, "hint": error.hint}
 
 
 @contextmanager
@@ -303,73 +299,14 @@ def _one_of(question: str | None, batch: str | None, as_json: bool) -> None:
         raise typer.BadParameter("--batch prints JSON: add --json")
 
 
-def _run_batch(file: str, policies: list[str], answer: Callable[[str, list[str]], Json]) -> None:
-    """Answer a file's lines in order, one result a line; a bad line does not stop the others.
-
-    ``policies`` are those of the lines that name none.
-    """
+def _run_batch(file: str, policies: list[str], answer: Answerer) -> None:
+    """Print one result a line, as soon as it is there."""
     failed = False
-    for number, line in enumerate(_lines(file), start=1):
-        if not line.strip():
-            continue
-        id_: Any = None
-        try:
-            request = _request(line, number)
-            id_ = request.get("id")
-            question, scope = _question(request, number)
-            result = answer(question, scope or policies)
-        except PolicyQAError as error:
-            failed = True
-            result = {"error": error_json(error)}
-        print(json.dumps({"id": id_, **result}), flush=True)
+    for result in batch_results(file, policies, answer):
+        failed |= "error" in result
+        print(json.dumps(result), flush=True)
     if failed:
         raise typer.Exit(1)
-
-
-def _lines(file: str) -> Iterator[bytes]:
-    if file == "-":
-        yield from sys.stdin.buffer
-        return
-    try:
-        with Path(file).open("rb") as stream:
-            yield from stream
-    except OSError as error:
-        raise UsageError(
-            f"the batch file {file!r} cannot be read: {error.strerror}",
-            hint="check the path, or use - for standard input",
-        ) from error
-
-
-def _request(line: bytes, number: int) -> Json:
-    try:
-        request = json.loads(line, parse_constant=_refused)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(
-            f"line {number} is not valid JSON: {error}",
-            hint='write one object a line: {"id": 1, "question": "…"}',
-        ) from error
-    if not isinstance(request, dict):
-        raise UsageError(
-            f"line {number} is not a JSON object", hint='write {"id": 1, "question": "…"}'
-        )
-    return request
-
-
-def _refused(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON value")
-
-
-def _question(request: Json, number: int) -> tuple[str, list[str]]:
-    question, scope = request.get("question"), request.get("policies")
-    scope = [] if scope is None else scope
-    if not isinstance(question, str):
-        raise UsageError(f"line {number} has no question", hint='add "question": "…", a string')
-    if not isinstance(scope, list) or not all(isinstance(name, str) for name in scope):
-        raise UsageError(
-            f'"policies" in line {number} is not a list of strings',
-            hint='write "policies": ["webee"], or leave it out',
-        )
-    return question, scope
 
 
 def run() -> None:

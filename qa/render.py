@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from index.errors import PolicyQAError
 from index.markup import readable
 from index.names import squash
 from index.types import Policy
@@ -73,6 +74,11 @@ def percent(p: float) -> str:
 def heading(one: PolicyAnswer) -> str:
     """Return what an answer stands under: the company, and the title if it does not name it."""
     return one.title if squash(one.name) in squash(one.title) else f"{one.name} — {one.title}"
+
+
+def error_json(error: PolicyQAError) -> Json:
+    """Return the JSON form of an error."""
+    return {"code": error.code, "message": error.message, "hint": error.hint}
 
 
 def answer_json(answer: Answer) -> Json:
