@@ -16,7 +16,7 @@ import numpy as np
 
 from index.catalog import IndexedPassage, Source, Version
 from index.encode import Vectors
-from index.errors import DocumentError, StoreError, UnknownPolicyError
+from index.errors import DocumentError, UnknownPolicyError
 from index.home import Home
 from index.markup import readable
 from index.names import find_names, slug
@@ -24,7 +24,7 @@ from index.parse import PARSERS, read_text
 from index.passages import encoded, split
 from index.probe import probe
 from index.types import Passage, Policy
-from index.vectors import REPAIR, VectorStore
+from index.vectors import VectorStore
 
 CORPUS = Path(__file__).parent / "corpus"
 # Texts encoded between two reports of progress.
@@ -113,6 +113,7 @@ def _sync(
             except DocumentError as error:
                 run.fail(file, error)
         run.drop_vanished(files)
+        _renew_if_grown(home)
         finish(home)
         if run.outcome["removed"] or run.outcome["changed"]:
             home.catalog.scrub()
@@ -302,11 +303,13 @@ class _Sync:
         before = set(home.catalog.passage_ids(policy.id))
         known = _known_vectors(home, policy.id)
         version = _encode(home, policy, known, {path: root}, self.step.show)
+        begin(home)
         with home.committing() as vectors:
-            begin(home)
             vectors.put(policy.id, version.passages)
             home.catalog.put(version)
-            vectors.delete(sorted(before - {indexed.passage.id for indexed in version.passages}))
+            left = before - {indexed.passage.id for indexed in version.passages}
+            vectors.delete(sorted(left))
+            home.count_deleted(len(left))
         self.ids = {hash_: id_ for hash_, id_ in self.ids.items() if id_ != policy.id}
         self.ids[policy.sha256] = policy.id
         self.sources[path] = Source(path, root, policy.id)
@@ -381,13 +384,20 @@ def _remove(home: Home, policy: str) -> None:
     with home.committing() as vectors:
         home.catalog.remove(policy)
         vectors.delete(ids)
+        home.count_deleted(len(ids))
+
+
+def _renew_if_grown(home: Home) -> None:
+    """Make the store of vectors again once it lost more than it holds: its files never shrink."""
+    if home.deleted > len(home.catalog.passage_ids()) and not home.settings.chroma_url:
+        begin(home)
+        with home.renewing() as vectors:
+            reconcile(home, vectors)
+        home.catalog.advance()
 
 
 def recover(home: Home) -> None:
-    """Bring vectors and catalog in step after a writer was killed, unless one is at work.
-
-    Raises StoreError if the killed writer left the store of vectors damaged.
-    """
+    """Bring vectors and catalog in step after a writer was killed, unless one is at work."""
     if not home.catalog.meta(_WRITING):
         return
     with home.locked_if_free() as free:
@@ -399,11 +409,10 @@ def recover(home: Home) -> None:
 def _recover(home: Home) -> None:
     if home.catalog.meta(_WRITING):
         home.close_vectors()
-        if broken := probe(home, unclean=True):
-            raise StoreError(
-                f"a writer was stopped, and left damaged vectors: {broken[0]}", hint=REPAIR
-            )
-        with home.committing() as vectors:
+        damaged = probe(home, unclean=True)
+        if damaged:  # a kill can hit Chroma while it makes or writes its files
+            home.catalog.refuse_damage()
+        with home.renewing() if damaged else home.committing() as vectors:
             reconcile(home, vectors)
 
 

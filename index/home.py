@@ -18,11 +18,11 @@ from index.encode import Encoder, load_encoder
 from index.errors import HomeError, StoreError
 from index.passages import RULES
 from index.settings import Settings
-from index.vectors import DATABASE, FOLDER, VectorStore, collection_name
+from index.vectors import DATABASE, FOLDER, REPAIR, VectorStore, collection_name, fingerprint
 
 LOCK_NAME, OPENING_NAME = "writer.lock", "vectors.lock"
 _HOLDER_NAME = f"{LOCK_NAME}.holder"
-_BUILT_WITH, _IDENTITY = "built_with", "identity"
+_BUILT_WITH, _IDENTITY, _PROBED, _DELETED = "built_with", "identity", "probed", "deleted"
 _WRITER_SECONDS, _OPENING_SECONDS = 10.0, 60.0
 
 
@@ -86,9 +86,27 @@ class Home:
             self.close_vectors()
         if self._store is None:
             self.check()
+            self._refuse_damage()
             self._store = self.open_vectors(self.built_with)
             self._generation = self.catalog.generation
         return self._store
+
+    def _refuse_damage(self) -> None:
+        """Look at the vectors in another process where their files are not as last looked at.
+
+        Raises StoreError if they are damaged, which may kill a process that opens them.
+        """
+        from index.probe import probe
+
+        folder, generation = self.path / FOLDER, self.catalog.generation
+        if self.settings.chroma_url or fingerprint(folder) == (self.catalog.meta(_PROBED) or ""):
+            return
+        found = probe(self, unclean=True)
+        if not found:
+            self.catalog.set_meta(_PROBED, fingerprint(folder))
+        elif self.catalog.generation == generation:  # else a writer was at work meanwhile
+            self.catalog.refuse_damage()
+            raise StoreError(f"the vectors in {str(folder)!r} are damaged: {found[0]}", hint=REPAIR)
 
     def open_vectors(self, built_with: str) -> VectorStore:
         """Open the store of vectors that were built in a way."""
@@ -111,7 +129,19 @@ class Home:
                     vectors.drop()
             elif (folder := self.path / FOLDER).exists():
                 shutil.rmtree(folder)
+            self.catalog.set_meta(_PROBED, "")
+            self.catalog.set_meta(_DELETED, "0")
             yield self.vectors
+
+    @property
+    def deleted(self) -> int:
+        """How many vectors were deleted from the store since it was made."""
+        return int(self.catalog.meta(_DELETED) or 0)
+
+    def count_deleted(self, count: int) -> None:
+        """Note that vectors were deleted from the store."""
+        if count:
+            self.catalog.set_meta(_DELETED, str(self.deleted + count))
 
     @contextmanager
     def committing(self) -> Iterator[VectorStore]:

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -63,6 +63,9 @@ class VectorStore:
         place = f"the folder of vectors {str(folder)!r}"
         with _translated(place, REPAIR):
             client = chromadb.PersistentClient(str(folder), settings=settings)
+            # Chroma would share what is open with the next opening of the folder in this process,
+            # even if its files are deleted meanwhile.
+            chromadb.api.client.SharedSystemClient.clear_system_cache()
         return cls(client, name, place, REPAIR)
 
     @classmethod
@@ -90,7 +93,7 @@ class VectorStore:
 
     def close(self) -> None:
         """Let go of files and connections."""
-        self._client.close()
+        self._client._server.stop()  # close() looks for it among the shared ones
         for session in self._sessions:
             session.close()
 
@@ -173,6 +176,19 @@ def collection_name(built_with: str, owner: str = "") -> str:
     return f"passages-{owner}-{digest}" if owner else f"passages-{digest}"
 
 
+def fingerprint(folder: Path) -> str:
+    """Return what tells one state of a store's index files from another; empty without any.
+
+    Chroma writes them from some 1,000 vectors on, and trusts them: damaged, they end the process.
+    """
+    total = sha256()
+    files = sorted(folder.glob("*/*"))
+    for file in files:
+        with file.open("rb") as stream:
+            total.update(f"{file.name} {file_digest(stream, sha256).hexdigest()} ".encode())
+    return total.hexdigest() if files else ""
+
+
 def _chroma() -> tuple[Any, Any]:
     """Import chromadb, and return it with settings that send nothing anywhere."""
     import chromadb
@@ -205,7 +221,9 @@ def _inspect(folder: Path) -> None:
     if not file.exists():
         return
     try:
-        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        with closing(
+            sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
+        ) as connection:
             rows = connection.execute("SELECT name, config_json_str, schema_str FROM collections")
             configured = [(str(name), f"{config}{schema}") for name, config, schema in rows]
     except sqlite3.DatabaseError as error:

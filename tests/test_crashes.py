@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import OpenHome
 from fakes import FakeEncoder
 from test_build import assert_sound
 
 from index import build
-from index.build import CORPUS, rebuild, remove, sync
-from index.doctor import examine, repair
+from index.build import rebuild, remove, sync
+from index.doctor import repair
 from index.home import Home
 from index.settings import Settings
 from qa import Assistant
@@ -127,9 +126,9 @@ def opened(path: Path) -> Home:
 
 
 def state(home: Home) -> dict[str, Any]:
-    """Return all that an index holds, but for how often it was written."""
+    """Return what an index holds; that its vectors are the right ones, ``assert_sound`` sees."""
     catalog, vectors = home.catalog, home.vectors
-    entries = vectors._collection.get(include=["documents", "metadatas", "embeddings"])
+    entries = vectors._collection.get(include=["documents", "metadatas"])
     places = zip(entries["documents"], entries["metadatas"], strict=True)
     return {
         "policies": catalog.policies(),
@@ -143,10 +142,6 @@ def state(home: Home) -> dict[str, Any]:
         "removed": catalog.removed(),
         "built with": home.recorded,
         "places": dict(zip(entries["ids"], places, strict=True)),
-        "vectors": {
-            id_: vector.round(3).tolist()
-            for id_, vector in zip(entries["ids"], entries["embeddings"], strict=True)
-        },
     }
 
 
@@ -197,23 +192,37 @@ def test_a_sync_killed_at_any_instant_leaves_each_policy_old_or_new(
         seen.add(tuple(sorted(texts.values())))
         assert {*COMPANIES[:2]} <= texts.keys()
         assert all(text in possible[id_] for id_, text in texts.items())
-        if number % 2:  # a reader comes first, or a writer does
+        if number % 3 == 0:  # a reader comes first, or a writer does
             build.recover(home)
             assert_answers(home)
         sync(home, [docs])
-        assert_answers(home)
         assert state(home) == expected
+        assert_sound(home)
         home.close()
     assert len(seen) > 5
 
 
-@pytest.mark.parametrize("seed", range(3))
+def test_a_first_sync_killed_at_any_instant_is_finished_by_the_next(
+    processes: Processes, full: Path, docs: Path, tmp_path: Path
+) -> None:
+    expected = undisturbed(tmp_path / "undisturbed", full, "")
+    duration = processes.run("sync", tmp_path / "timed", docs)
+    for number, instant in enumerate(instants(5, duration / 2, seed=10)):
+        path = tmp_path / f"home-{number}"
+        processes.run("sync", path, docs, kill_after=instant)
+        home = opened(path)
+        sync(home, [docs])
+        assert state(home) == expected
+        assert_sound(home)
+        home.close()
+
+
 def test_a_removal_killed_at_any_instant_leaves_the_policy_whole_or_gone(
-    processes: Processes, full: Path, tmp_path: Path, seed: int
+    processes: Processes, full: Path, tmp_path: Path
 ) -> None:
     expected = undisturbed(tmp_path / "undisturbed", full, "remove", "compc")
     duration = processes.run("remove", Path(shutil.copytree(full, tmp_path / "timed")), "compc")
-    for number, instant in enumerate(instants(3, duration, seed)):
+    for number, instant in enumerate(instants(6, duration, seed=3)):
         path = Path(shutil.copytree(full, tmp_path / f"home-{number}"))
         processes.run("remove", path, "compc", kill_after=instant)
         home = opened(path)
@@ -231,13 +240,39 @@ def test_a_repair_or_rebuild_killed_at_any_instant_loses_nothing(
 ) -> None:
     expected = undisturbed(tmp_path / "undisturbed", full, "")
     duration = processes.run(task, Path(shutil.copytree(full, tmp_path / "timed")))
-    for number, instant in enumerate(instants(6, duration, seed=6)):
+    for number, instant in enumerate(instants(4, duration, seed=6)):
         path = Path(shutil.copytree(full, tmp_path / f"home-{number}"))
         processes.run(task, path, kill_after=instant)
         home = opened(path)
         build.recover(home)
         assert_answers(home)
-        assert examine(home) == []
         {"repair": repair, "rebuild": rebuild}[task](home)
         assert state(home) == expected
         home.close()
+
+
+@pytest.mark.parametrize(("number", "wait"), [(signal.SIGTERM, 0.5), (signal.SIGINT, 0.8)])
+def test_a_signal_ends_indexing_soon_and_the_next_command_goes_on(
+    tmp_path: Path, number: signal.Signals, wait: float
+) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    fill(docs, [f"comp{n}" for n in range(60)], NEW)
+    command = [sys.executable, str(PROGRAM), "index", str(docs), "--no-bundled"]
+    command += ["--home", str(tmp_path / "home")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        assert "indexing" in process.stderr.readline()
+        time.sleep(wait)
+        process.send_signal(number)
+        assert process.wait(timeout=5) == 130
+        assert process.stderr.read() == ""
+    home = opened(tmp_path / "home")
+    assert all(one.text == words(one.id, NEW) for one in home.catalog.policies())
+    home.close()
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, "error" in done.stderr) == (0, False)
+    home = opened(tmp_path / "home")
+    assert len(home.catalog.policy_ids()) == 60
+    assert_sound(home)
+    home.close()

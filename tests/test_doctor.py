@@ -1,0 +1,336 @@
+"""Damage: found and named before it is an answer, repaired on request, and nothing else touched."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import FakeEncoder
+from test_build import assert_sound
+
+from index.build import rebuild, remove, sync
+from index.catalog import FILE_NAME
+from index.doctor import examine, repair
+from index.home import Home
+from index.probe import probe
+from index.settings import Settings
+from index.vectors import DATABASE, FOLDER
+from qa import Assistant, render
+
+PROGRAM = Path(__file__).with_name("program.py")
+QUESTION = "how long is the data item5 of a customer kept?"
+SEGMENT_FILES = (
+    "data_level0.bin", "header.bin", "index_metadata.pickle", "length.bin", "link_lists.bin"
+)  # fmt: skip
+Json = dict[str, Any]
+
+
+def halve(file: Path) -> None:
+    os.truncate(file, file.stat().st_size // 2)
+
+
+def zero(file: Path) -> None:
+    file.write_bytes(bytes(file.stat().st_size))
+
+
+def empty(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def garble(file: Path) -> None:
+    file.write_bytes(b"\x9dgarbage\n" * (file.stat().st_size // 9 + 1))
+
+
+def flip(file: Path) -> None:
+    """Turn over a block in the middle."""
+    content = bytearray(file.read_bytes())
+    middle = len(content) // 2
+    for place in range(max(0, middle - 2048), min(len(content), middle + 2048)):
+        content[place] ^= 0xFF
+    file.write_bytes(content)
+
+
+WAYS: tuple[Callable[[Path], None], ...] = (halve, zero, empty, Path.unlink, garble, flip)
+
+
+def words(company: str) -> str:
+    return f"# {company} Privacy Policy\n\n" + "".join(
+        f"# Part {part}\n\n{company} keeps the data item{part} of each customer for {part} days.\n\n"
+        for part in range(1100)
+    )
+
+
+def opened(path: Path, encoder: FakeEncoder | None = None) -> Home:
+    home = Home(Settings(home=path))
+    home.__dict__["encoder"] = encoder or FakeEncoder()
+    return home
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with more vectors than Chroma keeps out of its segment files: to be copied."""
+    folder = tmp_path_factory.mktemp("whole")
+    docs = folder / "docs"
+    docs.mkdir()
+    (docs / "acme.txt").write_text(words("Acme"))
+    (docs / "zeta.txt").write_text("# Zeta Privacy Policy\n\nZeta sells data to nobody.\n")
+    done = policyqa(folder / "home", "index", str(docs), "--no-bundled")
+    assert done.returncode == 0, done.stderr
+    assert {file.name for file in (folder / "home" / FOLDER).glob("*/*")} == set(SEGMENT_FILES)
+    return folder / "home"
+
+
+@pytest.fixture(scope="module")
+def answer(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Json:
+    """The answer over the whole home."""
+    found = asked(shutil.copytree(whole, tmp_path_factory.mktemp("answer") / "home"))
+    assert "answers" in found
+    return found
+
+
+@pytest.fixture
+def home(whole: Path, tmp_path: Path) -> Path:
+    """A copy of ``whole``, to be damaged."""
+    return Path(shutil.copytree(whole, tmp_path / "home"))
+
+
+def policyqa(home: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    """Run the program with the fake encoder in a process of its own: some damage may kill it."""
+    return subprocess.run(
+        [sys.executable, str(PROGRAM), *args, "--home", str(home)], capture_output=True, text=True
+    )
+
+
+def asked(home: Path) -> Json:
+    """Return what a question gives: an answer, or one error."""
+    done = policyqa(home, "ask", QUESTION, "--json")
+    assert done.returncode in {0, 1}, done
+    assert done.stderr == ""
+    found: Json = json.loads(done.stdout)
+    found.pop("seconds", None)
+    assert done.returncode == ("error" in found)
+    return found
+
+
+def asked_here(home: Home) -> Json:
+    """Return what a question gives in this process, which no damage is to kill."""
+    found = json.loads(json.dumps(render.answer_json(Assistant(home).ask(QUESTION))))
+    del found["seconds"]
+    assert isinstance(found, dict)
+    return found
+
+
+def findings(home: Path, *args: str) -> tuple[int, str]:
+    """Return the exit status of the doctor and all it says."""
+    done = policyqa(home, "doctor", *args)
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stdout + done.stderr
+
+
+def segment_file(home: Path, name: str) -> Path:
+    (file,) = (home / FOLDER).glob(f"*/{name}")
+    return file
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", [DATABASE, *SEGMENT_FILES])
+def test_damaged_vectors_are_no_answer_and_can_be_repaired(
+    home: Path, answer: Json, name: str, way: Callable[[Path], None]
+) -> None:
+    file = home / FOLDER / DATABASE if name == DATABASE else segment_file(home, name)
+    way(file)
+    found = asked(home)
+    mended = opened(home)
+    if "error" in found:
+        assert "vectors" in found["error"]["message"]
+        assert "policyqa doctor --repair" in found["error"]["hint"]
+        assert "vector" in examine(mended)[0]
+    else:
+        assert found == answer
+    repair(mended)
+    assert asked_here(mended) == answer
+    mended.close()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_damaged_catalog_is_said_to_be_lost_and_is_left_alone(
+    home: Path, answer: Json, way: Callable[[Path], None]
+) -> None:
+    file = home / FILE_NAME
+    way(file)
+    before = sizes(home)
+    found = asked(home)
+    if "error" in found:
+        assert "catalog" in found["error"]["message"]
+        assert "policyqa index PATH" in found["error"]["hint"]
+    else:
+        assert found == answer
+    for args in ((), ("--repair",)):
+        status, said = findings(home, *args)
+        assert status == 1
+        assert "catalog" in said
+    assert sizes(home).items() >= before.items()
+
+
+def sizes(home: Path) -> dict[str, int]:
+    return {
+        str(file.relative_to(home)): file.stat().st_size
+        for file in home.rglob("*.*")
+        if file.is_file() and "lock" not in file.name and not file.name.endswith(("-wal", "-shm"))
+    }
+
+
+def small(folder: Path, *, text: str = "", name: str = "fake", company: str = "Acme") -> Home:
+    """Return an open home of one small policy, and of others that never change."""
+    docs = folder / "docs"
+    docs.mkdir(parents=True)
+    for other in (company, "Zeta", "Beta"):
+        own = text if other == company else ""
+        content = f"# {other} Privacy Policy\n\n{other} keeps data for 90 days. {own}\n"
+        (docs / f"{other.lower()}.txt").write_text(content)
+    home = opened(folder / "home", FakeEncoder(name))
+    sync(home, [docs])
+    home.catalog.set_meta("bundled", "no")
+    return home
+
+
+def test_a_whole_index_has_nothing_wrong(home: Path) -> None:
+    status, said = findings(home)
+    assert (status, "damage" in said.lower()) == (0, False)
+
+
+def test_the_doctor_tells_by_its_status_and_wipes_nothing_unasked(home: Path, answer: Json) -> None:
+    garble(segment_file(home, "data_level0.bin"))
+    before = sizes(home)
+    status, said = findings(home)
+    assert status == 1
+    assert "vectors" in said
+    assert sizes(home) == before
+    assert findings(home, "--repair")[0] == 0
+    assert asked(home) == answer
+
+
+def test_a_lost_folder_of_vectors_is_found_and_made_again(home: Path, answer: Json) -> None:
+    shutil.rmtree(home / FOLDER)
+    error = asked(home)["error"]
+    assert "policyqa doctor --repair" in error["hint"]
+    assert findings(home)[0] == 1
+    assert findings(home, "--repair")[0] == 0
+    assert asked(home) == answer
+
+
+def test_the_vectors_of_another_home_are_not_taken_for_its_own(
+    home: Path, answer: Json, tmp_path: Path
+) -> None:
+    other = small(tmp_path / "other", company="Zara")
+    other.close()
+    shutil.rmtree(home / FOLDER)
+    shutil.copytree(other.path / FOLDER, home / FOLDER)
+    error = asked(home)["error"]
+    assert "vectors" in error["message"]
+    assert "policyqa doctor --repair" in error["hint"]
+    assert findings(home, "--repair")[0] == 0
+    assert asked(home) == answer
+
+
+def test_a_stored_embedding_function_is_refused_and_never_made(tmp_path: Path) -> None:
+    home = small(tmp_path)
+    home.close()
+    with closing(sqlite3.connect(home.path / FOLDER / DATABASE)) as connection:
+        function = {"type": "known", "name": "default", "config": {}}
+        connection.execute(
+            "UPDATE collections SET config_json_str = ?",
+            (json.dumps({"embedding_function": function}, separators=(",", ":")),),
+        )
+        connection.commit()
+    error = asked(home.path)["error"]
+    assert "carries an embedding function" in error["message"]
+    assert findings(home.path)[0] == 1
+    mended = opened(home.path)
+    repair(mended)
+    assert_sound(mended)
+    mended.close()
+
+
+def test_a_catalog_of_a_newer_format_is_refused(tmp_path: Path) -> None:
+    home = small(tmp_path)
+    home.close()
+    with closing(sqlite3.connect(home.path / FILE_NAME)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    assert "has format 99" in asked(home.path)["error"]["message"]
+    assert findings(home.path, "--repair")[0] == 1
+
+
+def test_an_index_of_another_encoder_is_refused_with_both_names(tmp_path: Path) -> None:
+    home = small(tmp_path, name="elsewhere")
+    home.close()
+    error = asked(home.path)["error"]
+    assert "encoder elsewhere" in error["message"]
+    assert "encoder fake" in error["message"]
+    assert "policyqa index --rebuild" in error["hint"]
+    mended = opened(home.path)
+    rebuild(mended)
+    assert_sound(mended)
+    mended.close()
+
+
+def test_a_home_that_is_given_by_a_relative_path_is_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small(tmp_path).close()
+    monkeypatch.chdir(tmp_path)
+    home = opened(Path("home"))
+    assert probe(home) == []
+    assert_sound(home)
+    home.close()
+
+
+def test_a_removed_policys_words_are_in_no_file(tmp_path: Path) -> None:
+    word = "Xylophonarium"
+    home = small(tmp_path, text=f"The {word} is kept for ever.")
+    assert holding(home.path, word)
+    remove(home, "acme")
+    assert holding(home.path, word) == []
+    home.close()
+    assert holding(home.path, word) == []
+
+
+def holding(home: Path, word: str) -> list[str]:
+    """Return the files that hold a word, in either case and encoding."""
+    forms = [
+        text.encode(encoding)
+        for text in (word, word.lower())
+        for encoding in ("utf-8", "utf-16-le", "utf-16-be")
+    ]
+    files = [file for file in home.rglob("*") if file.is_file()]
+    return [file.name for file in files if any(form in file.read_bytes() for form in forms)]
+
+
+def test_indexing_again_and_again_leaves_nothing_behind(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    home = opened(tmp_path / "home")
+    open_files, threads = [], []
+    for cycle in range(20):
+        company = ("Acme", "Acme Two")[cycle % 2]
+        (docs / "acme.txt").write_text(words(company)[:20_000])
+        sync(home, [docs])
+        assert Assistant(home).ask(QUESTION).answers
+        open_files.append(len(list(Path("/proc/self/fd").iterdir())))
+        threads.append(len(list(Path("/proc/self/task").iterdir())))
+    home.close()
+    fresh = opened(tmp_path / "fresh")
+    sync(fresh, [docs])
+    fresh.close()
+    assert open_files[-1] <= open_files[2]
+    assert threads[-1] <= threads[2]
+    assert sum(sizes(home.path).values()) <= 2 * sum(sizes(fresh.path).values())
