@@ -179,10 +179,12 @@ def collection_name(built_with: str, owner: str = "") -> str:
 def fingerprint(folder: Path) -> str:
     """Return what tells one state of a store's index files from another; empty without any.
 
-    Chroma writes them from some 1,000 vectors on, and trusts them: damaged, they end the process.
+    Chroma keeps them from some 1,000 vectors on, and trusts them: damaged, they end the process.
+    Before that, there is no metadata file beside them and they are made anew at each opening.
     """
     total = sha256()
-    files = sorted(folder.glob("*/*"))
+    kept = [metadata.parent for metadata in folder.glob("*/index_metadata.pickle")]
+    files = sorted(file for segment in kept for file in segment.iterdir())
     for file in files:
         with file.open("rb") as stream:
             total.update(f"{file.name} {file_digest(stream, sha256).hexdigest()} ".encode())

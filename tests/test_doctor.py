@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import OpenHome
 from fakes import FakeEncoder
 from test_build import assert_sound
 
@@ -334,3 +335,21 @@ def test_indexing_again_and_again_leaves_nothing_behind(tmp_path: Path) -> None:
     assert open_files[-1] <= open_files[2]
     assert threads[-1] <= threads[2]
     assert sum(sizes(home.path).values()) <= 2 * sum(sizes(fresh.path).values())
+
+
+def test_an_index_that_was_left_well_is_not_looked_at_again(
+    open_home: OpenHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "# Acme Policy\n\nAcme keeps the data of each customer for 90 days."
+    (tmp_path / "acme.md").write_text(text)
+    sync(open_home(), [tmp_path / "acme.md"])
+
+    def looked_at(*_: object, **__: object) -> list[str]:
+        raise AssertionError("a process was started only to look at the vectors")
+
+    monkeypatch.setattr("index.probe.probe", looked_at)
+    for _ in range(2):
+        home = open_home()
+        vector = home.encoder.encode_question("how long?")
+        assert home.vectors.search(vector, "acme", 1)
+        home.close()
