@@ -37,7 +37,7 @@ from qa.verify import Sections, Verifier
 LONGEST_QUESTION = 2000
 _JUST_BELOW = 0.49
 # How often a question is read anew because another process committed meanwhile.
-_TRIES = 5
+_TRIES = 20
 T = TypeVar("T")
 
 

@@ -265,7 +265,7 @@ def test_a_signal_ends_indexing_soon_and_the_next_command_goes_on(
         assert "indexing" in process.stderr.readline()
         time.sleep(wait)
         process.send_signal(number)
-        assert process.wait(timeout=5) == 130
+        assert process.wait(timeout=60) == 130
         assert process.stderr.read() == ""
     home = opened(tmp_path / "home")
     assert all(one.text == words(one.id, NEW) for one in home.catalog.policies())
