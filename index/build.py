@@ -114,7 +114,7 @@ def _sync(
                 run.fail(file, error)
         run.drop_vanished(files)
         _renew_if_grown(home)
-        finish(home)
+        _finish(home)
         if run.outcome["removed"] or run.outcome["changed"]:
             home.catalog.scrub()
         if files:
@@ -145,15 +145,15 @@ def rebuild(home: Home, *, progress: Progress | None = None) -> tuple[str, ...]:
             step = _Step(progress, policy.id, number, len(policies))
             step.show()
             versions.append(_encode(home, policy, {}, {}, step.show))
-        begin(home)
+        _begin(home)
         home.close_vectors()
         with closing(home.open_vectors(home.built_with)) as vectors:
             for version in versions:
                 vectors.put(version.policy.id, version.passages)
             home.catalog.replace_all(versions, home.facts())
             vectors.drop_others()
-            reconcile(home, vectors)
-        finish(home)
+            _reconcile(home, vectors)
+        _finish(home)
     return tuple(policy.id for policy in policies)
 
 
@@ -165,12 +165,10 @@ def remove(home: Home, policy: str) -> None:
         )
     home.check()
     with home.locked():
-        begin(home)
+        _begin(home)
         home.catalog.remove(policy, on_purpose=True)
         # Chroma keeps what it deletes in its files; a new store has never held it.
-        with home.renewing() as vectors:
-            reconcile(home, vectors)
-        finish(home)
+        renew(home)
         home.catalog.scrub()
 
 
@@ -283,7 +281,7 @@ class _Sync:
 
     def _detach(self, source: Source) -> None:
         if self._is_last(source):
-            begin(self.home)
+            _begin(self.home)
             _remove(self.home, source.policy)
             self.ids = {hash_: id_ for hash_, id_ in self.ids.items() if id_ != source.policy}
             self.outcome["removed"].append(source.policy)
@@ -303,7 +301,7 @@ class _Sync:
         before = set(home.catalog.passage_ids(policy.id))
         known = _known_vectors(home, policy.id)
         version = _encode(home, policy, known, {path: root}, self.step.show)
-        begin(home)
+        _begin(home)
         with home.committing() as vectors:
             vectors.put(policy.id, version.passages)
             home.catalog.put(version)
@@ -390,10 +388,16 @@ def _remove(home: Home, policy: str) -> None:
 def _renew_if_grown(home: Home) -> None:
     """Make the store of vectors again once it lost more than it holds: its files never shrink."""
     if home.deleted > len(home.catalog.passage_ids()) and not home.settings.chroma_url:
-        begin(home)
-        with home.renewing() as vectors:
-            reconcile(home, vectors)
-        home.catalog.advance()
+        renew(home)
+
+
+def renew(home: Home) -> None:
+    """Make the store of vectors again from the catalog. Hold the home as its writer."""
+    _begin(home)
+    with home.renewing() as vectors:
+        _reconcile(home, vectors)
+    home.catalog.advance()
+    _finish(home)
 
 
 def recover(home: Home) -> None:
@@ -403,20 +407,21 @@ def recover(home: Home) -> None:
     with home.locked_if_free() as free:
         if free:
             _recover(home)
-            finish(home)
+            _finish(home)
 
 
 def _recover(home: Home) -> None:
     if home.catalog.meta(_WRITING):
         home.close_vectors()
-        damaged = probe(home, unclean=True)
-        if damaged:  # a kill can hit Chroma while it makes or writes its files
+        if probe(home, unclean=True):  # a kill can hit Chroma while it makes or writes its files
             home.catalog.refuse_damage()
-        with home.renewing() if damaged else home.committing() as vectors:
-            reconcile(home, vectors)
+            renew(home)
+            return
+        with home.committing() as vectors:
+            _reconcile(home, vectors)
 
 
-def reconcile(home: Home, vectors: VectorStore) -> None:
+def _reconcile(home: Home, vectors: VectorStore) -> None:
     """Delete the vectors that the catalog does not know, and put those it does and are missing."""
     known, stored = set(home.catalog.passage_ids()), vectors.ids()
     vectors.delete(sorted(stored - known))
@@ -426,13 +431,13 @@ def reconcile(home: Home, vectors: VectorStore) -> None:
             vectors.put(policy.id, [p for p in passages if p.passage.id not in stored])
 
 
-def begin(home: Home) -> None:
+def _begin(home: Home) -> None:
     """Note that vectors are about to be written."""
     if not home.catalog.meta(_WRITING):
         home.catalog.set_meta(_WRITING, "yes")
 
 
-def finish(home: Home) -> None:
+def _finish(home: Home) -> None:
     """Note that vectors and catalog are in step again."""
     if home.catalog.meta(_WRITING):
         home.catalog.set_meta(_WRITING, "")

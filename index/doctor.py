@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from index.build import begin, finish, reconcile
+from index.build import renew
 from index.home import Home
 from index.probe import probe
 
@@ -19,8 +19,4 @@ def repair(home: Home) -> None:
     """Make the store of vectors again from the catalog. Raises StoreError if that is damaged."""
     home.catalog.refuse_damage()
     with home.locked():
-        begin(home)
-        with home.renewing() as vectors:
-            reconcile(home, vectors)
-        home.catalog.advance()
-        finish(home)
+        renew(home)

@@ -65,14 +65,13 @@ def _promising(home: Home, question: Question, scope: Sequence[Policy]) -> list[
 
 
 def _search(home: Home, question: Question, policy: Policy, top_k: int) -> tuple[Evidence, ...]:
-    hits = home.vectors.search(question.vector, policy.id, _DEPTH * top_k)
+    limit = _DEPTH * top_k
+    hits = home.vectors.search(question.vector, policy.id, limit)
     dense = [hit.id for hit in hits]
-    lexical = [
-        id_ for _, id_ in home.catalog.search(_query(question.text), policy.id, _DEPTH * top_k)
-    ]
+    lexical = [id_ for _, id_ in home.catalog.search(_query(question.text), policy.id, limit)]
     scores = fuse([dense, lexical])
     stored = {p.passage.id: p for p in home.catalog.passages(policy, list(scores))}
-    _refuse_damage(home, question, policy, hits, stored, _DEPTH * top_k)
+    _refuse_damage(home, question, policy, hits, stored, limit)
     ranked = [id_ for id_ in sorted(scores, key=lambda id_: -scores[id_]) if id_ in stored][:top_k]
     return tuple(
         Evidence(

@@ -679,7 +679,7 @@ def test_a_writer_killed_while_it_removes_leaves_nothing_to_find(
 ) -> None:
     home = open_home()
     sync(home, [docs])
-    monkeypatch.setattr(build, "reconcile", killed)
+    monkeypatch.setattr(build, "_reconcile", killed)
     with pytest.raises(Killed):
         remove(home, "acme")
     monkeypatch.undo()

@@ -92,7 +92,7 @@ def guards(home: str, fresh: str) -> None:
     from qa import assistant, retrieve
 
     places = [(assistant, "recover"), (retrieve, "_refuse_damage")]
-    places += [(build_module, name) for name in ("begin", "finish", "_recover")]
+    places += [(build_module, name) for name in ("_begin", "_finish", "_recover")]
     spent = [0.0]
     for module, name in places:
         setattr(module, name, _timed(getattr(module, name), spent))

@@ -260,19 +260,24 @@ def concepts(stems: frozenset[str]) -> frozenset[int]:
 @lru_cache(maxsize=65_536)
 def of_sentence(text: str) -> Words:
     """Return the words of a policy's sentence, given as it reads."""
-    words = _WORD.findall(text.replace("’", "'"))
+    words = _split(text)
     stems = _content(words)
     return Words(stems, tuple(bool(kind.given.search(text)) for kind in ANSWER_TYPES), len(words))
 
 
 def of_question(text: str) -> Words:
     """Return the words of a question, without those that only make it one."""
-    words = _WORD.findall(text.replace("’", "'"))
+    words = _split(text)
     stems = _content(words)
     # The first word of a question is written with a capital whatever it is.
     names = _content(word for word in words[1:] if _LIKE_A_NAME.search(word))
     types = tuple(bool(kind.asked.search(text)) for kind in ANSWER_TYPES)
     return Words(stems, types, len(words), names)
+
+
+def _split(text: str) -> list[str]:
+    found: list[str] = _WORD.findall(text.replace("’", "'"))
+    return found
 
 
 def _content(words: Iterable[str]) -> frozenset[str]:
@@ -315,7 +320,7 @@ def is_understood(question: str, names: Iterable[str] = ()) -> bool:
     >>> is_understood("How long is it kept?"), is_understood("Wie lange wird das aufbewahrt?")
     (True, False)
     """
-    stems = of_question(question).stems.difference(*(of_question(name).stems for name in names))
+    stems = _content(_split(question)).difference(*(_content(_split(name)) for name in names))
     return not stems or 2 * sum(map(is_word, stems)) >= len(stems)
 
 
