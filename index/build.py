@@ -1,19 +1,20 @@
 """sync(paths) → what was added, changed, unchanged, removed, failed.
 
 A policy is written whole or not at all: its vectors first, then one catalog commit; deleting goes
-the other way round. What is left over from a killed process is swept by the next sync.
+the other way round.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
+from index import recovery
 from index.catalog import IndexedPassage, Source, Version
 from index.encode import Vectors
 from index.errors import DocumentError, UnknownPolicyError
@@ -22,7 +23,6 @@ from index.markup import readable
 from index.names import find_names, slug
 from index.parse import PARSERS, read_text
 from index.passages import encoded, split
-from index.probe import probe
 from index.types import Passage, Policy
 from index.vectors import VectorStore
 
@@ -96,9 +96,9 @@ def _sync(
     home: Home, paths: Sequence[Path], left_out: Collection[str], progress: Progress | None
 ) -> SyncReport:
     home.check()
-    with home.locked():
+    with home.writing():
         home.record()
-        _recover(home)
+        recovery.bring_in_step(home)
         run = _Sync(home)
         files: dict[Path, str] = {}
         for file, root in (found for path in paths for found in run.files(path)):
@@ -113,10 +113,8 @@ def _sync(
             except DocumentError as error:
                 run.fail(file, error)
         run.drop_vanished(files)
-        _renew_if_grown(home)
-        _finish(home)
-        if run.outcome["removed"] or run.outcome["changed"]:
-            home.catalog.scrub()
+        run.tidy()
+        recovery.finish(home)
         if files:
             _Step(progress, "done", len(files), len(files)).show()
     return run.report()
@@ -138,22 +136,26 @@ def ensure_bundled(home: Home, *, wanted: bool = True, progress: Progress | None
 
 def rebuild(home: Home, *, progress: Progress | None = None) -> tuple[str, ...]:
     """Make all passages and vectors again from the catalog's texts, with the configured encoder."""
-    with home.locked():
+    with home.writing():
         policies = home.catalog.policies()
         versions = []
         for number, policy in enumerate(policies):
             step = _Step(progress, policy.id, number, len(policies))
             step.show()
             versions.append(_encode(home, policy, {}, {}, step.show))
-        _begin(home)
-        home.close_vectors()
-        with closing(home.open_vectors(home.built_with)) as vectors:
+
+        def fill(vectors: VectorStore) -> None:
             for version in versions:
                 vectors.put(version.policy.id, version.passages)
-            home.catalog.replace_all(versions, home.facts())
-            vectors.drop_others()
-            _reconcile(home, vectors)
-        _finish(home)
+
+        def commit() -> None:
+            for version in versions:
+                home.catalog.put(version)
+            home.record()
+
+        recovery.begin(home)
+        home.replace_vectors(fill, commit)
+        recovery.finish(home)
     return tuple(policy.id for policy in policies)
 
 
@@ -164,12 +166,15 @@ def remove(home: Home, policy: str) -> None:
             f"there is no policy {policy!r}", hint="see what is indexed: policyqa policies"
         )
     home.check()
-    with home.locked():
-        _begin(home)
-        home.catalog.remove(policy, on_purpose=True)
+    with home.writing():
+        recovery.begin(home)
         # Chroma keeps what it deletes in its files; a new store has never held it.
-        renew(home)
+        home.replace_vectors(
+            partial(recovery.fill, home, but=policy),
+            partial(home.catalog.remove, policy, on_purpose=True),
+        )
         home.catalog.scrub()
+        recovery.finish(home)
 
 
 def bundled_passages() -> list[str]:
@@ -272,6 +277,13 @@ class _Sync:
             if inside and source.path not in seen and not Path(source.path).exists():
                 self._detach(source)
 
+    def tidy(self) -> None:
+        """Leave nothing in the files of what was removed, and little of what was changed."""
+        if self.outcome["removed"] or self.home.deleted > len(self.home.catalog.passage_ids()):
+            recovery.renew(self.home)
+        if self.outcome["removed"] or self.outcome["changed"]:
+            self.home.catalog.scrub()
+
     def _attach(self, source: Source) -> None:
         old = self.sources.get(source.path)
         if old:
@@ -281,8 +293,8 @@ class _Sync:
 
     def _detach(self, source: Source) -> None:
         if self._is_last(source):
-            _begin(self.home)
-            _remove(self.home, source.policy)
+            recovery.begin(self.home)
+            self.home.catalog.remove(source.policy)
             self.ids = {hash_: id_ for hash_, id_ in self.ids.items() if id_ != source.policy}
             self.outcome["removed"].append(source.policy)
         else:
@@ -301,7 +313,7 @@ class _Sync:
         before = set(home.catalog.passage_ids(policy.id))
         known = _known_vectors(home, policy.id)
         version = _encode(home, policy, known, {path: root}, self.step.show)
-        _begin(home)
+        recovery.begin(home)
         with home.committing() as vectors:
             vectors.put(policy.id, version.passages)
             home.catalog.put(version)
@@ -375,72 +387,6 @@ def _known_vectors(home: Home, policy: str) -> dict[str, Vectors]:
 
 def _sentences(text: str, passage: Passage) -> list[str]:
     return [readable(text[sentence.start : sentence.end]) for sentence in passage.sentences]
-
-
-def _remove(home: Home, policy: str) -> None:
-    ids = home.catalog.passage_ids(policy)
-    with home.committing() as vectors:
-        home.catalog.remove(policy)
-        vectors.delete(ids)
-        home.count_deleted(len(ids))
-
-
-def _renew_if_grown(home: Home) -> None:
-    """Make the store of vectors again once it lost more than it holds: its files never shrink."""
-    if home.deleted > len(home.catalog.passage_ids()) and not home.settings.chroma_url:
-        renew(home)
-
-
-def renew(home: Home) -> None:
-    """Make the store of vectors again from the catalog. Hold the home as its writer."""
-    _begin(home)
-    with home.renewing() as vectors:
-        _reconcile(home, vectors)
-    home.catalog.advance()
-    _finish(home)
-
-
-def recover(home: Home) -> None:
-    """Bring vectors and catalog in step after a writer was killed, unless one is at work."""
-    if not home.catalog.meta(_WRITING):
-        return
-    with home.locked_if_free() as free:
-        if free:
-            _recover(home)
-            _finish(home)
-
-
-def _recover(home: Home) -> None:
-    if home.catalog.meta(_WRITING):
-        home.close_vectors()
-        if probe(home, unclean=True):  # a kill can hit Chroma while it makes or writes its files
-            home.catalog.refuse_damage()
-            renew(home)
-            return
-        with home.committing() as vectors:
-            _reconcile(home, vectors)
-
-
-def _reconcile(home: Home, vectors: VectorStore) -> None:
-    """Delete the vectors that the catalog does not know, and put those it does and are missing."""
-    known, stored = set(home.catalog.passage_ids()), vectors.ids()
-    vectors.delete(sorted(stored - known))
-    if known - stored:
-        for policy in home.catalog.policies():
-            passages = home.catalog.passages(policy)
-            vectors.put(policy.id, [p for p in passages if p.passage.id not in stored])
-
-
-def _begin(home: Home) -> None:
-    """Note that vectors are about to be written."""
-    if not home.catalog.meta(_WRITING):
-        home.catalog.set_meta(_WRITING, "yes")
-
-
-def _finish(home: Home) -> None:
-    """Note that vectors and catalog are in step again."""
-    if home.catalog.meta(_WRITING):
-        home.catalog.set_meta(_WRITING, "")
 
 
 def _is_hidden(path: Path) -> bool:

@@ -126,7 +126,7 @@ class Catalog:
     def _prepare(self) -> None:
         found = self._connection.execute("PRAGMA user_version").fetchone()[0]
         if found == 0:
-            with self._transaction():
+            with self.transaction():
                 if not self._connection.execute("SELECT 1 FROM sqlite_master").fetchone():
                     for statement in (*_SCHEMA.split(";\n"), _TRIGGER):
                         self._connection.execute(statement)
@@ -144,8 +144,12 @@ class Catalog:
         self._connection.close()
 
     @contextmanager
-    def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
+    def transaction(self, kind: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
+        """Do all or nothing of what is done meanwhile; one within another belongs to it."""
         with self._lock, self._translated():
+            if self._connection.in_transaction:
+                yield self._connection
+                return
             self._connection.execute(f"BEGIN {kind}")
             try:
                 yield self._connection
@@ -176,12 +180,8 @@ class Catalog:
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """See one state of the catalog, whatever other processes commit meanwhile."""
-        with self._lock:
-            if self._connection.in_transaction:
-                yield
-                return
-            with self._transaction("DEFERRED"):
-                yield
+        with self.transaction("DEFERRED"):
+            yield
 
     def refuse_damage(self) -> None:
         """Raise StoreError if anything is wrong with the file."""
@@ -209,7 +209,7 @@ class Catalog:
 
     def set_meta(self, key: str, value: str) -> None:
         """Record a fact about the index."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     @property
@@ -219,7 +219,7 @@ class Catalog:
 
     def advance(self) -> None:
         """Let readers see that something changed, though no policy did."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             _count_generation(connection)
 
     def policy_ids(self) -> tuple[str, ...]:
@@ -300,21 +300,13 @@ class Catalog:
 
     def put(self, version: Version) -> None:
         """Add a policy or replace its version, in one commit."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             _put(connection, version)
-            _count_generation(connection)
-
-    def replace_all(self, versions: Sequence[Version], facts: Mapping[str, str]) -> None:
-        """Replace the passages of all policies and what is recorded of them, in one commit."""
-        with self._transaction() as connection:
-            for version in versions:
-                _put(connection, version)
-            connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", facts.items())
             _count_generation(connection)
 
     def attach(self, source: Source) -> None:
         """Record one more file that holds a policy's very bytes."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO sources VALUES (?, ?, ?)",
                 (source.path, source.root, source.policy),
@@ -323,7 +315,7 @@ class Catalog:
 
     def detach(self, path: str) -> None:
         """Forget one of the files a policy was read from."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute("DELETE FROM sources WHERE path = ?", (path,))
             _count_generation(connection)
 
@@ -333,12 +325,12 @@ class Catalog:
 
     def forget_removed(self, paths: Iterable[str]) -> None:
         """Take files as if their policies had never been removed."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.executemany("DELETE FROM removed WHERE path = ?", [(p,) for p in paths])
 
     def remove(self, policy: str, *, on_purpose: bool = False) -> None:
         """Delete a policy, its text and passages, in one commit; note its files if on purpose."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             if on_purpose:
                 connection.execute(
                     "INSERT OR IGNORE INTO removed SELECT path FROM sources WHERE policy = ?",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from index.build import renew
 from index.home import Home
 from index.probe import probe
+from index.recovery import renew
 
 
 def examine(home: Home) -> list[str]:
@@ -18,5 +18,5 @@ def examine(home: Home) -> list[str]:
 def repair(home: Home) -> None:
     """Make the store of vectors again from the catalog. Raises StoreError if that is damaged."""
     home.catalog.refuse_damage()
-    with home.locked():
+    with home.writing():
         renew(home)

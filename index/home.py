@@ -1,54 +1,61 @@
-"""The folder that holds an index: its catalog, its vectors, its lock, and what it was built with."""
+"""The folder that holds an index: its catalog, its vectors, its locks, and what it was built with."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from uuid import uuid4
 
-from filelock import FileLock, Timeout
-
+from index import locks
 from index.catalog import FILE_NAME, Catalog
 from index.encode import Encoder, load_encoder
 from index.errors import HomeError, StoreError
+from index.locks import Locks, not_writable
 from index.passages import RULES
+from index.readonly import copied, is_writable
 from index.settings import Settings
-from index.vectors import DATABASE, FOLDER, REPAIR, VectorStore, collection_name, fingerprint
+from index.vectors import REPAIR, VectorStore, fingerprint
 
-LOCK_NAME, OPENING_NAME = "writer.lock", "vectors.lock"
-_HOLDER_NAME = f"{LOCK_NAME}.holder"
-_BUILT_WITH, _IDENTITY, _PROBED, _DELETED = "built_with", "identity", "probed", "deleted"
-_WRITER_SECONDS, _OPENING_SECONDS = 10.0, 60.0
+FOLDER = "chroma"
+_COLLECTION = "passages"
+_BUILT_WITH, _STORE, _IDENTITY = "built_with", "store", "identity"
+_PROBED, _DELETED = "probed", "deleted"
+_TRIES, _PAUSE = 50, 0.1
 
 
 class Home:
-    """An open home. The encoder and Chroma are loaded when they are first needed."""
+    """An open home. The encoder and Chroma are loaded when they are first needed.
+
+    The vectors are in a *store*, a folder of Chroma's or a collection on its server, which the
+    catalog names. One that is made again gets a new name, and until that is committed the old one
+    is good. A home that may only be read is opened as a copy, in ``files``.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.path = _usable(settings.home)
         _refuse_without_catalog(self.path)
-        self.catalog = Catalog.open(self.path)
-        self._writer = FileLock(self.path / LOCK_NAME, timeout=_WRITER_SECONDS)
-        self._opening = FileLock(self.path / OPENING_NAME, timeout=_OPENING_SECONDS)
-        self._store: VectorStore | None = None
+        own = (self.path / name for name in ("", FILE_NAME, FOLDER, locks.WRITER, locks.VECTORS))
+        self._copy = (
+            None if is_writable(*own) else copied(self.path, f"{FILE_NAME}*", f"{FOLDER}/**/*")
+        )
+        self.files = Path(self._copy.name) if self._copy else self.path
+        self.catalog = Catalog.open(self.files)
+        self.locks = Locks(self.files)
+        self._vectors: VectorStore | None = None
         self._generation = -1
 
     def close(self) -> None:
         """Close the catalog and the vectors."""
         self.close_vectors()
         self.catalog.close()
-
-    def close_vectors(self) -> None:
-        """Let go of Chroma; it is opened again when it is next needed."""
-        if self._store:
-            self._store.close()
-        self._store = None
+        if self._copy:
+            self._copy.cleanup()
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -65,6 +72,11 @@ class Home:
         """What the index was built with, or None if there is none yet."""
         return self.catalog.meta(_BUILT_WITH)
 
+    def record(self) -> None:
+        """Record what the index is built with from now on."""
+        if self.recorded != self.built_with:
+            self.catalog.set_meta(_BUILT_WITH, self.built_with)
+
     def check(self) -> None:
         """Raise StoreError if the index was built with something else than is configured."""
         recorded = self.recorded
@@ -75,63 +87,124 @@ class Home:
                 hint="set POLICYQA_ENCODER back, or build the index again: policyqa index --rebuild",
             )
 
-    @property
-    def vectors(self) -> VectorStore:
-        """The vectors, as of the last commit.
-
-        What another process wrote is invisible to an open Chroma: when the catalog shows that one
-        did, it is closed and opened again.
-        """
-        if self._store and not self.is_writing and self.catalog.generation != self._generation:
-            self.close_vectors()
-        if self._store is None:
-            self.check()
-            self._refuse_damage()
-            self._store = self.open_vectors(self.built_with)
-            self._generation = self.catalog.generation
-        return self._store
-
-    def _refuse_damage(self) -> None:
-        """Look at the vectors in another process where their files are not as last looked at.
-
-        Raises StoreError if they are damaged, which may kill a process that opens them.
-        """
-        from index.probe import probe
-
-        folder, generation = self.path / FOLDER, self.catalog.generation
-        if self.settings.chroma_url or fingerprint(folder) == (self.catalog.meta(_PROBED) or ""):
-            return
-        found = probe(self, unclean=True)
-        if not found:
-            self.catalog.set_meta(_PROBED, fingerprint(folder))
-        elif self.catalog.generation == generation:  # else a writer was at work meanwhile
-            self.catalog.refuse_damage()
-            raise StoreError(f"the vectors in {str(folder)!r} are damaged: {found[0]}", hint=REPAIR)
-
-    def open_vectors(self, built_with: str) -> VectorStore:
-        """Open the store of vectors that were built in a way."""
-        url = self.settings.chroma_url
-        if url:
-            return VectorStore.served(url, collection_name(built_with, self._identity()))
-        with self._held(self._opening):
-            return VectorStore.embedded(self.path / FOLDER, collection_name(built_with))
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the home's one writer. Raises HomeError if another process is, or none may be."""
+        if self._copy:
+            raise not_writable(self.path)
+        is_nested = self.locks.is_writing
+        with self.locks.writing():
+            if not is_nested and not self._is_current():
+                self.close_vectors()
+            yield
+            if not is_nested:
+                self._generation = self.catalog.generation
 
     @contextmanager
-    def renewing(self) -> Iterator[VectorStore]:
-        """Delete the store of vectors, however damaged it is, and hold an empty one to be filled.
+    def reading(self) -> Iterator[None]:
+        """See one state of the index: no other process commits meanwhile.
 
-        Nothing of what was deleted from it before is left in its files.
+        What another process wrote is invisible to an open Chroma, which is then opened again. That
+        and the first search write to its files, so that they are done alone.
         """
-        self.close_vectors()
-        with self._held(self._opening):
-            if self.settings.chroma_url:
-                with closing(self.open_vectors(self.recorded or self.built_with)) as vectors:
-                    vectors.drop()
-            elif (folder := self.path / FOLDER).exists():
-                shutil.rmtree(folder)
-            self.catalog.set_meta(_PROBED, "")
-            self.catalog.set_meta(_DELETED, "0")
+        _ = self.encoder  # takes long to load, and needs no lock
+        with self.locks.reading():
+            is_current = self._is_current()
+            if is_current:
+                with self.catalog.snapshot():
+                    yield
+        if not is_current:
+            with self.committing(), self.catalog.snapshot():
+                yield
+
+    @contextmanager
+    def committing(self) -> Iterator[VectorStore]:
+        """Have the vectors alone, and all that is read together with them."""
+        with self.locks.exclusive():
             yield self.vectors
+
+    @property
+    def vectors(self) -> VectorStore:
+        """The vectors, as of the last commit. Raises StoreError if they are missing or damaged."""
+        return self._vectors if self._vectors and self._is_current() else self._reopened()
+
+    def _reopened(self) -> VectorStore:
+        self.close_vectors()
+        self.check()
+        with self.locks.exclusive():
+            if self.store is None and not self.catalog.passage_ids():
+                return self.replace_vectors(lambda _: None)
+            self._refuse_damage()
+            return self._use(self.open_store())
+
+    def close_vectors(self) -> None:
+        """Let go of Chroma; it is opened again when it is next needed."""
+        if self._vectors:
+            self._vectors.close()
+        self._vectors = None
+
+    def _use(self, vectors: VectorStore) -> VectorStore:
+        self._vectors, self._generation = vectors, self.catalog.generation
+        return vectors
+
+    def _is_current(self) -> bool:
+        return self._vectors is not None and (
+            self.locks.is_writing or self.catalog.generation == self._generation
+        )
+
+    @property
+    def store(self) -> str | None:
+        """The name of the store of vectors, or None if there is none yet."""
+        return self.catalog.meta(_STORE)
+
+    def open_store(self) -> VectorStore:
+        """Open the store of vectors whatever its state: who calls this has it alone."""
+        name = self.store
+        if name is None:
+            raise StoreError(f"the vectors in {str(self.path)!r} are missing", hint=REPAIR)
+        return self._open(name)
+
+    def _open(self, name: str, *, new: bool = False) -> VectorStore:
+        url = self.settings.chroma_url
+        if url:
+            return VectorStore.served(url, f"{_COLLECTION}-{self._identity()}-{name}", new=new)
+        return VectorStore.embedded(self.files / FOLDER / name, _COLLECTION, new=new)
+
+    def replace_vectors(
+        self, fill: Callable[[VectorStore], None], commit: Callable[[], None] = lambda: None
+    ) -> VectorStore:
+        """Fill a new store and let it take the old one's place, in one commit with ``commit``.
+
+        Then the old one is deleted, however damaged it is: nothing that it held is left in a file.
+        If anything fails before, the new one is.
+        """
+        name = uuid4().hex[:8]
+        vectors = self._open(name, new=True)
+        try:
+            fill(vectors)
+            with self.locks.exclusive(), self.catalog.transaction():
+                commit()
+                for key, value in ((_STORE, name), (_PROBED, ""), (_DELETED, "0")):
+                    self.catalog.set_meta(key, value)
+                self.catalog.advance()
+        except BaseException:
+            vectors.close()
+            self.sweep()
+            raise
+        self.close_vectors()
+        self._use(vectors)
+        self.sweep()
+        return vectors
+
+    def sweep(self) -> None:
+        """Delete all stores but the one that the catalog names."""
+        if self.settings.chroma_url and self._vectors:
+            self._vectors.drop_others()
+        used = None if self.settings.chroma_url else self.store
+        folder = self.files / FOLDER
+        for left in folder.iterdir() if folder.exists() else ():
+            if left.name != used:
+                _delete(left)
 
     @property
     def deleted(self) -> int:
@@ -143,97 +216,58 @@ class Home:
         if count:
             self.catalog.set_meta(_DELETED, str(self.deleted + count))
 
-    @contextmanager
-    def committing(self) -> Iterator[VectorStore]:
-        """Hold the vectors against processes that open them, while they are written."""
-        vectors = self.vectors
-        with self._held(self._opening):
-            yield vectors
+    def _refuse_damage(self) -> None:
+        """Look at the vectors in another process where their files are not as last looked at.
+
+        Raises StoreError if they are damaged, which may kill a process that opens them.
+        """
+        from index.probe import probe
+
+        if self.settings.chroma_url or not self.store:
+            return
+        found = fingerprint(self.files / FOLDER / self.store)
+        if found == (self.catalog.meta(_PROBED) or ""):
+            return
+        if damage := probe(self, unclean=True):
+            self.catalog.refuse_damage()
+            raise StoreError(
+                f"the vectors in {str(self.path)!r} are damaged: {damage[0]}", hint=REPAIR
+            )
+        self.catalog.set_meta(_PROBED, found)
 
     def _identity(self) -> str:
-        """Return what tells this home's collection from another's on one server."""
+        """Return what tells this home's collections from another's on one server."""
         known = self.catalog.meta(_IDENTITY)
         if known is None:
             known = uuid4().hex[:12]
             self.catalog.set_meta(_IDENTITY, known)
         return known
 
-    def facts(self) -> dict[str, str]:
-        """Return what the catalog has to record for ``check``."""
-        return {_BUILT_WITH: self.built_with}
 
-    def record(self) -> None:
-        """Record what the index is built with, once."""
-        if self.recorded is None:
-            for key, value in self.facts().items():
-                self.catalog.set_meta(key, value)
+def _delete(path: Path) -> None:
+    """Delete a file or folder for good. Raises HomeError if it cannot be.
 
-    @property
-    def is_writing(self) -> bool:
-        """Whether this process holds the home as its writer."""
-        return self._writer.is_locked
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the home against other writers. Raises HomeError that names who holds it."""
-        with self._held(self._writer):
-            if self._writer.lock_counter == 1:
-                if self.catalog.generation != self._generation:
-                    self.close_vectors()
-                (self.path / _HOLDER_NAME).write_text(f"process {os.getpid()}: {_command()}")
-            yield
-            self._generation = self.catalog.generation
-
-    @contextmanager
-    def locked_if_free(self) -> Iterator[bool]:
-        """Hold the home if no other process does; yields whether it is held."""
+    A thread of Chroma's may still write to a store that has been closed.
+    """
+    for _ in range(_TRIES):
         try:
-            self._writer.acquire(timeout=0)
-        except Timeout:
-            yield False
+            path.unlink() if path.is_file() else shutil.rmtree(path)
+        except FileNotFoundError:
             return
-        try:
-            with self.locked():
-                yield True
-        finally:
-            self._writer.release()
-
-    @contextmanager
-    def _held(self, lock: FileLock) -> Iterator[None]:
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise HomeError(
-                f"another process is writing to {str(self.path)!r}: "
-                f"{_read(self.path / _HOLDER_NAME)}",
-                hint="wait until it has finished, then try again",
-            ) from error
         except OSError as error:
-            raise _not_writable(self.path, error) from error
-        try:
-            yield
-        except PermissionError as error:
-            raise _not_writable(self.path, error) from error
-        finally:
-            lock.release()
-
-
-def _command() -> str:
-    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:3]])[:80]
-
-
-def _read(holder: Path) -> str:
-    try:
-        return holder.read_text()
-    except OSError:
-        return "unknown process"
+            failed = error
+            time.sleep(_PAUSE)
+    raise HomeError(
+        f"what was deleted is left in {str(path)!r}: {failed.strerror}",
+        hint="correct its permissions, then try again",
+    ) from failed
 
 
 def _refuse_without_catalog(home: Path) -> None:
     """Raise StoreError if there are vectors and no catalog: an empty one would hide the loss."""
     file = home / FILE_NAME
-    vectors = home / FOLDER / DATABASE
-    if vectors.exists() and (not file.exists() or file.stat().st_size == 0):
+    is_lost = not file.exists() or file.stat().st_size == 0
+    if is_lost and any((home / FOLDER).glob("*")):
         raise StoreError(
             f"the catalog {str(file)!r} is lost, only its vectors are there",
             hint=f"restore it from a copy, or move the folder {str(home)!r} away and index your "
@@ -250,13 +284,5 @@ def _usable(home: Path) -> Path:
             hint="set POLICYQA_HOME to a folder you may write to",
         ) from error
     if not os.access(home, os.W_OK | os.X_OK) and not (home / FILE_NAME).exists():
-        raise _not_writable(home, None)
+        raise not_writable(home)
     return home
-
-
-def _not_writable(home: Path, error: OSError | None) -> HomeError:
-    reason = error.strerror if error else "permission denied"
-    return HomeError(
-        f"the home {str(home)!r} cannot be written to: {reason}",
-        hint="set POLICYQA_HOME to a folder you may write to, or correct its permissions",
-    )

@@ -24,13 +24,14 @@ _SAMPLE = 50
 
 def probe(home: Home, *, unclean: bool = False) -> list[str]:
     """Return what is wrong with a home's vectors; after an unclean end some may be missing."""
-    if home.recorded is None:
+    if home.store is None and not home.catalog.passage_ids():
         return []
-    command = [sys.executable, "-m", "index.probe", str(home.path)]
+    command = [sys.executable, "-m", "index.probe", str(home.files)]
     command += [home.settings.chroma_url] if home.settings.chroma_url else []
-    done = subprocess.run(  # noqa: S603  # our own interpreter and module
-        command, capture_output=True, text=True, encoding="utf-8", timeout=_SECONDS, check=False
-    )
+    with home.locks.exclusive():
+        done = subprocess.run(  # noqa: S603  # our own interpreter and module
+            command, capture_output=True, text=True, encoding="utf-8", timeout=_SECONDS, check=False
+        )
     try:
         found: dict[str, list[str]] = json.loads(done.stdout.splitlines()[-1])
     except (IndexError, ValueError):
@@ -46,7 +47,7 @@ def main() -> None:
     found: dict[str, list[str]] = {"damaged": [], "missing": []}
     try:
         home = Home(settings)
-        vectors = home.open_vectors(home.recorded or home.built_with)
+        vectors = home.open_store()
         found = {"damaged": _damaged(home, vectors), "missing": _missing(home, vectors)}
     except PolicyQAError as error:
         found["damaged"].append(error.message)

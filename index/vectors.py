@@ -23,7 +23,7 @@ from index.encode import Vectors
 from index.errors import StoreError
 from index.types import Passage
 
-FOLDER, DATABASE = "chroma", "chroma.sqlite3"
+DATABASE = "chroma.sqlite3"
 # What is stored twice, as float16 and as float32, may differ by this much in cosine.
 VECTOR_TOLERANCE = 0.01
 REPAIR = "repair it from the catalog: policyqa doctor --repair"
@@ -43,22 +43,32 @@ class Hit:
 class VectorStore:
     """One index's collection, in a folder or on a server."""
 
-    def __init__(self, client: Any, name: str, place: str, hint: str) -> None:
+    def __init__(
+        self,
+        client: Any,
+        name: str,
+        *,
+        new: bool,
+        place: str,
+        hint: str,
+        sessions: tuple[Any, ...] = (),
+    ) -> None:
         """Open the collection. ``place`` and ``hint`` are what errors say of where it is."""
-        self._client = client
-        self._sessions: tuple[Any, ...] = ()
+        self._client, self._sessions = client, sessions
         self._place, self._hint = place, hint
-        with self._translated():
-            # No embedding function: vectors always come from our encoder.
-            self._collection: Any = client.get_or_create_collection(
-                name, embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
-            )
-            self._batch = client.get_max_batch_size()
+        try:
+            with self._translated():
+                self._collection = _make(client, name) if new else _get(client, name)
+                self._batch = client.get_max_batch_size()
+        except BaseException:
+            self.close()
+            raise
 
     @classmethod
-    def embedded(cls, folder: Path, name: str) -> VectorStore:
-        """Open the store in a folder. That writes to its files: hold the home's lock."""
-        _inspect(folder)
+    def embedded(cls, folder: Path, name: str, *, new: bool = False) -> VectorStore:
+        """Open the store in a folder, or make it there. Opening writes to its files."""
+        if not new:
+            _inspect(folder)
         chromadb, settings = _chroma()
         place = f"the folder of vectors {str(folder)!r}"
         with _translated(place, REPAIR):
@@ -66,11 +76,11 @@ class VectorStore:
             # Chroma would share what is open with the next opening of the folder in this process,
             # even if its files are deleted meanwhile.
             chromadb.api.client.SharedSystemClient.clear_system_cache()
-        return cls(client, name, place, REPAIR)
+        return cls(client, name, new=new, place=place, hint=REPAIR)
 
     @classmethod
-    def served(cls, url: str, name: str) -> VectorStore:
-        """Open the collection on a running Chroma server, such as ``http://localhost:8000``."""
+    def served(cls, url: str, name: str, *, new: bool = False) -> VectorStore:
+        """Open or make the collection on a Chroma server, such as ``http://localhost:8000``."""
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise StoreError(
@@ -87,9 +97,7 @@ class VectorStore:
             sessions = (client._server._session, client._admin_client._server._session)
             for session in sessions:
                 session.timeout = _SERVER_SECONDS
-        store = cls(client, name, place, _SERVER_HINT)
-        store._sessions = sessions
-        return store
+        return cls(client, name, new=new, place=place, hint=_SERVER_HINT, sessions=sessions)
 
     def close(self) -> None:
         """Let go of files and connections."""
@@ -97,13 +105,8 @@ class VectorStore:
         for session in self._sessions:
             session.close()
 
-    def drop(self) -> None:
-        """Delete the collection; the store is of no use afterwards."""
-        with self._translated():
-            self._client.delete_collection(self._collection.name)
-
     def drop_others(self) -> None:
-        """Delete the collections of encoders the index was built with before."""
+        """Delete the collections whose names differ from this one's in their last part alone."""
         own = self._collection.name
         family = own.rpartition("-")[0]
         with self._translated():
@@ -166,16 +169,6 @@ class VectorStore:
         return _translated(self._place, self._hint)
 
 
-def collection_name(built_with: str, owner: str = "") -> str:
-    """Return the name of the collection for vectors made in one way, of one home on a server.
-
-    >>> collection_name("all-MiniLM-L6-v2 rules 1")
-    'passages-e7e791b6'
-    """
-    digest = sha256(built_with.encode()).hexdigest()[:8]
-    return f"passages-{owner}-{digest}" if owner else f"passages-{digest}"
-
-
 def fingerprint(folder: Path) -> str:
     """Return what tells one state of a store's index files from another; empty without any.
 
@@ -189,6 +182,17 @@ def fingerprint(folder: Path) -> str:
         with file.open("rb") as stream:
             total.update(f"{file.name} {file_digest(stream, sha256).hexdigest()} ".encode())
     return total.hexdigest() if files else ""
+
+
+def _make(client: Any, name: str) -> Any:
+    # No embedding function: vectors always come from our encoder.
+    return client.create_collection(
+        name, embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
+    )
+
+
+def _get(client: Any, name: str) -> Any:
+    return client.get_collection(name, embedding_function=None)
 
 
 def _chroma() -> tuple[Any, Any]:
@@ -209,6 +213,9 @@ def _translated(place: str, hint: str) -> Iterator[None]:
     except (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
         raise
     except BaseException as error:  # the Rust part's panics are no Exceptions
+        from chromadb.errors import NotFoundError
+
+        hint = REPAIR if isinstance(error, NotFoundError) else hint
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise StoreError(f"{place} cannot be used: {reason}", hint=hint) from error
 
@@ -216,12 +223,12 @@ def _translated(place: str, hint: str) -> Iterator[None]:
 def _inspect(folder: Path) -> None:
     """Look at a store's database before Chroma does.
 
-    Raises StoreError if it is none, or if a collection names an embedding function: Chroma would
-    instantiate it, whatever it is.
+    Raises StoreError if it is missing or damaged, or if a collection names an embedding function:
+    Chroma would instantiate it, whatever it is.
     """
     file = folder / DATABASE
     if not file.exists():
-        return
+        raise StoreError(f"the vectors in {str(folder)!r} are missing", hint=REPAIR)
     try:
         with closing(
             sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)

@@ -10,9 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from index.build import Progress, ensure_bundled, recover
-from index.errors import StoreError, UsageError
+from index.build import Progress, ensure_bundled
+from index.errors import UsageError
 from index.home import Home
+from index.recovery import recover
 from index.settings import Settings
 from index.types import Policy
 from qa import extract
@@ -36,8 +37,6 @@ from qa.verify import Sections, Verifier
 
 LONGEST_QUESTION = 2000
 _JUST_BELOW = 0.49
-# How often a question is read anew because another process committed meanwhile.
-_TRIES = 20
 T = TypeVar("T")
 
 
@@ -152,27 +151,13 @@ class Assistant:
         return SearchResults(text, results, where.unknown_names)
 
     def _of_one_state(self, work: Callable[[], T]) -> T:
-        """Do what reads the index so that all of it is of one commit.
-
-        Another process may commit, and then delete vectors, while this one reads: what it finds
-        wrong then is no damage, and is read again.
-        """
-        for _ in range(_TRIES):
-            if self.policies:
-                _ = self.home.vectors  # opened before anything that a writer would wait for
-            with self.home.catalog.snapshot():
-                generation = self.home.catalog.generation
-                try:
-                    return work()
-                except StoreError as error:
-                    failed = error
-            if self.home.catalog.generation == generation:
-                break
-        raise failed
-
-    def _route(self, question: str, chosen: Sequence[str]) -> Route:
+        """Do what reads the index so that all of it is of one commit."""
         if not self.policies:
             raise UsageError("no policy is indexed", hint="index some: policyqa index PATH")
+        with self.home.reading():
+            return work()
+
+    def _route(self, question: str, chosen: Sequence[str]) -> Route:
         return route(question, self.policies, chosen)
 
     def _read(

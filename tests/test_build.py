@@ -25,8 +25,9 @@ from index.build import (
 )
 from index.encode import Encoder
 from index.errors import StoreError, UnknownPolicyError
-from index.home import Home
+from index.home import FOLDER, Home
 from index.markup import readable
+from index.recovery import recover
 from index.settings import Settings
 
 BUNDLED = ("web1on1", "webee", "webengage", "wecloudit", "wepos")
@@ -674,18 +675,33 @@ def test_a_writer_killed_after_its_commit_leaves_the_new_state(
     assert_sound(survivor)
 
 
-def test_a_writer_killed_while_it_removes_leaves_nothing_to_find(
+def test_a_writer_killed_before_it_removes_leaves_the_policy(
     open_home: OpenHome, docs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = open_home()
     sync(home, [docs])
-    monkeypatch.setattr(build, "_reconcile", killed)
+    monkeypatch.setattr(home.catalog, "advance", killed)
     with pytest.raises(Killed):
         remove(home, "acme")
-    monkeypatch.undo()
+    survivor = open_home()
+    assert survivor.catalog.policy_ids() == ("acme", "zeta")
+    recover(survivor)
+    assert_sound(survivor)
+
+
+def test_a_writer_killed_after_it_removed_leaves_nothing_to_find(
+    open_home: OpenHome, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = open_home()
+    sync(home, [docs])
+    monkeypatch.setattr(home, "sweep", killed)
+    with pytest.raises(Killed):
+        remove(home, "acme")
     survivor = open_home()
     assert survivor.catalog.policy_ids() == ("zeta",)
-    sync(survivor, [docs / "zeta.md"])
+    assert len(list((home.path / FOLDER).iterdir())) == 2
+    recover(survivor)
+    assert [folder.name for folder in (home.path / FOLDER).iterdir()] == [survivor.store]
     assert_sound(survivor)
 
 
@@ -694,7 +710,7 @@ def test_a_rebuild_killed_before_its_commit_leaves_the_old_encoders_index(
 ) -> None:
     sync(open_home(FakeEncoder("one")), [docs])
     home = open_home(FakeEncoder("other", dimension=16))
-    monkeypatch.setattr(home.catalog, "replace_all", killed)
+    monkeypatch.setattr(home.catalog, "put", killed)
     with pytest.raises(Killed):
         rebuild(home)
     survivor = open_home(FakeEncoder("one"))

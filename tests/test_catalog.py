@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -177,7 +178,7 @@ def test_every_change_of_a_policy_raises_the_generation(catalog: Catalog) -> Non
     generations.append(catalog.generation)
     catalog.detach("/docs/copy.txt")
     generations.append(catalog.generation)
-    catalog.replace_all([version()], {"built_with": "x"})
+    catalog.advance()
     generations.append(catalog.generation)
     catalog.remove("acme")
     generations.append(catalog.generation)
@@ -201,17 +202,21 @@ def test_a_policy_may_have_several_sources(catalog: Catalog) -> None:
     assert catalog.sources() == (Source("/a/copy.txt", "/a", "acme"),)
 
 
-def test_replacing_all_records_what_they_were_built_with_in_the_same_commit(
+def test_what_is_done_in_one_transaction_is_done_together_or_not_at_all(
     catalog: Catalog,
 ) -> None:
     catalog.put(version())
-    catalog.put(version("other", paths=("/docs/other.txt",)))
-    with pytest.raises(sqlite3.IntegrityError):
-        catalog.replace_all([version("acme", "New."), version("acme", "New.")] * 2, {"b": None})  # type: ignore[dict-item]
+    with contextlib.suppress(KeyboardInterrupt), catalog.transaction():
+        catalog.put(version("acme", "New words."))
+        catalog.set_meta("built_with", "y")
+        raise KeyboardInterrupt
     assert catalog.policy("acme") == version().policy
-    catalog.replace_all([version("acme", "New words.")], {"built_with": "y"})
+    assert catalog.meta("built_with") is None
+    with catalog.transaction():
+        catalog.put(version("acme", "New words."))
+        catalog.set_meta("built_with", "y")
     assert catalog.meta("built_with") == "y"
-    assert catalog.policy_ids() == ("acme", "other")
+    assert catalog.policy("acme") != version().policy
 
 
 def test_words_are_found_in_any_form_best_first(catalog: Catalog) -> None:

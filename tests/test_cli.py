@@ -585,7 +585,7 @@ def test_a_rebuild_mends_lost_vectors(new_home: Path, docs: Path) -> None:
     before = done(new_home, "search", "how long?")
     broken = new_home.with_name("broken")
     shutil.copytree(new_home, broken, ignore=shutil.ignore_patterns("chroma"))
-    says, hint = "the vectors of the policy .* are damaged", ".*policyqa doctor --repair"
+    says, hint = "the vectors .* are missing", ".*policyqa doctor --repair"
     refused(broken, "ask", "how long?", says=says, hint=hint)
     done(broken, "index", "--rebuild")
     assert done(broken, "search", "how long?") == before

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from conftest import OpenHome
 
+from index import locks
 from index.build import remove, sync
 from index.errors import HomeError
-from index.home import LOCK_NAME, Home
+from index.home import Home
 
 PROGRAM = Path(__file__).with_name("program.py")
 SECONDS = 10
@@ -62,7 +63,10 @@ class Reader:
         found: dict[str, Any] = json.loads(line)
         return found
 
-    def close(self) -> None:
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._process.communicate()
 
     def _read(self) -> str:
@@ -74,7 +78,6 @@ def quotes(answer: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     return {one["policy"]: [*one["citations"], *one["nearest"]] for one in answer["answers"]}
 
 
-@pytest.mark.skip(reason="a reader can still meet an error on a loaded machine: not solved yet")
 def test_readers_see_only_states_that_were_committed(open_home: OpenHome, tmp_path: Path) -> None:
     docs = tmp_path / "docs"
     docs.mkdir()
@@ -83,33 +86,32 @@ def test_readers_see_only_states_that_were_committed(open_home: OpenHome, tmp_pa
     home = open_home()
     sync(home, [docs])
     home.catalog.set_meta("bundled", "no")
-    readers = [Reader(home.path) for _ in range(2)]
-    states = [texts(home)]
-    answers: list[dict[str, Any]] = []
-    end, version = time.monotonic() + SECONDS, 1
-    while time.monotonic() < end:
-        version += 1
-        for reader in readers:
-            reader.send()
-        (docs / "acme.txt").write_text(words("Acme", version))
-        sync(home, [docs])
-        states.append(texts(home))
-        if version % 3 == 0:
-            (docs / "beta.txt").write_text(words("Beta", version))
+    with Reader(home.path) as one, Reader(home.path) as other:
+        readers = [one, other]
+        states, answers = [texts(home)], []
+        end, version = time.monotonic() + SECONDS, 1
+        while time.monotonic() < end:
+            version += 1
+            for reader in readers:
+                reader.send()
+            (docs / "acme.txt").write_text(words("Acme", version))
             sync(home, [docs])
             states.append(texts(home))
-        elif "beta" in states[-1]:
-            remove(home, "beta")
-            (docs / "beta.txt").unlink()
-            states.append(texts(home))
-        answers += [reader.answer() for reader in readers]
-    assert version > 2
-    for answer in answers:
-        assert any(is_of(answer, state) for state in states)
-    for reader in readers:
-        reader.send()
-        assert is_of(reader.answer(), states[-1])
-        reader.close()
+            if version % 3 == 0:
+                (docs / "beta.txt").write_text(words("Beta", version))
+                sync(home, [docs])
+                states.append(texts(home))
+            elif "beta" in states[-1]:
+                remove(home, "beta")
+                (docs / "beta.txt").unlink()
+                states.append(texts(home))
+            answers += [reader.answer() for reader in readers]
+        assert version > 2
+        for answer in answers:
+            assert any(is_of(answer, state) for state in states)
+        for reader in readers:
+            reader.send()
+            assert is_of(reader.answer(), states[-1])
 
 
 def texts(home: Home) -> dict[str, str]:
@@ -134,16 +136,16 @@ def test_a_second_writer_is_told_the_process_and_the_command_of_the_first(
         "import sys, time; from pathlib import Path; from index.home import Home;"
         "from index.settings import Settings; sys.argv = ['policyqa', 'index', 'docs'];"
         f"home = Home(Settings(home=Path({str(home.path)!r})))\n"
-        "with home.locked():\n print('held', flush=True)\n time.sleep(60)"
+        "with home.writing():\n print('held', flush=True)\n time.sleep(60)"
     )
     first = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert first.stdout
     assert first.stdout.readline() == "held\n"
-    home._writer.timeout = 0.2
+    home.locks._writer.timeout = 0.2
     with pytest.raises(HomeError, match=f"process {first.pid}: policyqa index docs") as caught:
         sync(home, [tmp_path / "acme.txt"])
     assert "\n" not in caught.value.message
     first.kill()
     first.communicate()
-    assert (home.path / LOCK_NAME).exists()
+    assert (home.path / locks.WRITER).exists()
     assert sync(home, [tmp_path / "acme.txt"]).added == ("acme",)

@@ -18,10 +18,10 @@ import pytest
 from fakes import FakeEncoder
 from test_build import assert_sound
 
-from index import build
 from index.build import rebuild, remove, sync
 from index.doctor import repair
 from index.home import Home
+from index.recovery import recover
 from index.settings import Settings
 from qa import Assistant
 
@@ -193,7 +193,7 @@ def test_a_sync_killed_at_any_instant_leaves_each_policy_old_or_new(
         assert {*COMPANIES[:2]} <= texts.keys()
         assert all(text in possible[id_] for id_, text in texts.items())
         if number % 3 == 0:  # a reader comes first, or a writer does
-            build.recover(home)
+            recover(home)
             assert_answers(home)
         sync(home, [docs])
         assert state(home) == expected
@@ -226,7 +226,7 @@ def test_a_removal_killed_at_any_instant_leaves_the_policy_whole_or_gone(
         path = Path(shutil.copytree(full, tmp_path / f"home-{number}"))
         processes.run("remove", path, "compc", kill_after=instant)
         home = opened(path)
-        build.recover(home)
+        recover(home)
         assert_answers(home)
         if "compc" in home.catalog.policy_ids():
             remove(home, "compc")
@@ -244,7 +244,7 @@ def test_a_repair_or_rebuild_killed_at_any_instant_loses_nothing(
         path = Path(shutil.copytree(full, tmp_path / f"home-{number}"))
         processes.run(task, path, kill_after=instant)
         home = opened(path)
-        build.recover(home)
+        recover(home)
         assert_answers(home)
         {"repair": repair, "rebuild": rebuild}[task](home)
         assert state(home) == expected

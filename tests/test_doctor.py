@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -21,10 +22,10 @@ from test_build import assert_sound
 from index.build import rebuild, remove, sync
 from index.catalog import FILE_NAME
 from index.doctor import examine, repair
-from index.home import Home
+from index.home import FOLDER, Home
 from index.probe import probe
 from index.settings import Settings
-from index.vectors import DATABASE, FOLDER
+from index.vectors import DATABASE
 from qa import Assistant, render
 
 PROGRAM = Path(__file__).with_name("program.py")
@@ -86,7 +87,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (docs / "zeta.txt").write_text("# Zeta Privacy Policy\n\nZeta sells data to nobody.\n")
     done = policyqa(folder / "home", "index", str(docs), "--no-bundled")
     assert done.returncode == 0, done.stderr
-    assert {file.name for file in (folder / "home" / FOLDER).glob("*/*")} == set(SEGMENT_FILES)
+    assert {file.name for file in (folder / "home" / FOLDER).glob("*/*/*")} == set(SEGMENT_FILES)
     return folder / "home"
 
 
@@ -137,9 +138,9 @@ def findings(home: Path, *args: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def segment_file(home: Path, name: str) -> Path:
-    (file,) = (home / FOLDER).glob(f"*/{name}")
-    return file
+def stored_file(home: Path, name: str) -> Path:
+    (file,) = (home / FOLDER).glob(f"*/{name}" if name == DATABASE else f"*/*/{name}")
+    return Path(file)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -147,8 +148,7 @@ def segment_file(home: Path, name: str) -> Path:
 def test_damaged_vectors_are_no_answer_and_can_be_repaired(
     home: Path, answer: Json, name: str, way: Callable[[Path], None]
 ) -> None:
-    file = home / FOLDER / DATABASE if name == DATABASE else segment_file(home, name)
-    way(file)
+    way(stored_file(home, name))
     found = asked(home)
     mended = opened(home)
     if "error" in found:
@@ -210,7 +210,7 @@ def test_a_whole_index_has_nothing_wrong(home: Path) -> None:
 
 
 def test_the_doctor_tells_by_its_status_and_wipes_nothing_unasked(home: Path, answer: Json) -> None:
-    garble(segment_file(home, "data_level0.bin"))
+    garble(stored_file(home, "data_level0.bin"))
     before = sizes(home)
     status, said = findings(home)
     assert status == 1
@@ -246,7 +246,7 @@ def test_the_vectors_of_another_home_are_not_taken_for_its_own(
 def test_a_stored_embedding_function_is_refused_and_never_made(tmp_path: Path) -> None:
     home = small(tmp_path)
     home.close()
-    with closing(sqlite3.connect(home.path / FOLDER / DATABASE)) as connection:
+    with closing(sqlite3.connect(stored_file(home.path, DATABASE))) as connection:
         function = {"type": "known", "name": "default", "config": {}}
         connection.execute(
             "UPDATE collections SET config_json_str = ?",
@@ -295,7 +295,6 @@ def test_a_home_that_is_given_by_a_relative_path_is_opened_again(
     home.close()
 
 
-@pytest.mark.xfail(strict=False, reason="words were left once on a loaded machine: not solved yet")
 def test_a_removed_policys_words_are_in_no_file(tmp_path: Path) -> None:
     word = "Xylophonarium"
     home = small(tmp_path, text=f"The {word} is kept for ever.")
@@ -321,21 +320,31 @@ def test_indexing_again_and_again_leaves_nothing_behind(tmp_path: Path) -> None:
     docs = tmp_path / "docs"
     docs.mkdir()
     home = opened(tmp_path / "home")
-    open_files, threads = [], []
+    seen: list[dict[str, int]] = []
     for cycle in range(20):
         company = ("Acme", "Acme Two")[cycle % 2]
         (docs / "acme.txt").write_text(words(company)[:20_000])
         sync(home, [docs])
         assert Assistant(home).ask(QUESTION).answers
-        open_files.append(len(list(Path("/proc/self/fd").iterdir())))
-        threads.append(len(list(Path("/proc/self/task").iterdir())))
+        seen.append(in_use())
     home.close()
     fresh = opened(tmp_path / "fresh")
     sync(fresh, [docs])
     fresh.close()
-    assert open_files[-1] <= open_files[2]
-    assert threads[-1] <= threads[2]
+    # Chroma has a second connection at times; a leak is one of each in every cycle.
+    for what, spare in (("files", 2), ("threads", 2), ("kilobytes", 40_000)):
+        counts = [one[what] for one in seen]
+        assert max(counts[15:]) <= max(counts[:5]) + spare, (what, counts)
     assert sum(sizes(home.path).values()) <= 2 * sum(sizes(fresh.path).values())
+
+
+def in_use() -> dict[str, int]:
+    """Return how many files and threads this process has, and how much memory."""
+    status = Path("/proc/self/status").read_text()
+    (memory,) = re.findall(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
+    (threads,) = re.findall(r"^Threads:\s+(\d+)", status, re.MULTILINE)
+    files = len(list(Path("/proc/self/fd").iterdir()))
+    return {"files": files, "threads": int(threads), "kilobytes": int(memory)}
 
 
 def test_an_index_that_was_left_well_is_not_looked_at_again(

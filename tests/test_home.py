@@ -13,13 +13,13 @@ from fakes import FakeEncoder
 from filelock import FileLock
 
 from index import home as home_module
+from index import locks
 from index.build import rebuild, sync
 from index.catalog import FILE_NAME
 from index.errors import HomeError, StoreError
-from index.home import LOCK_NAME, Home
+from index.home import FOLDER, Home
 from index.passages import RULES
 from index.settings import Settings
-from index.vectors import FOLDER
 
 
 @pytest.fixture
@@ -125,11 +125,11 @@ def test_after_a_rebuild_the_new_encoder_is_the_recorded_one(
 def test_a_second_writer_is_told_who_the_first_is(
     tmp_path: Path, policy: Path, open_home: OpenHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(home_module, "_WRITER_SECONDS", 0.1)
+    monkeypatch.setattr(locks, "_WRITER_SECONDS", 0.1)
     home = open_home()
-    lock = tmp_path / "home" / LOCK_NAME
-    with home.locked():
-        holder = lock.with_name(f"{LOCK_NAME}.holder").read_text()
+    lock = tmp_path / "home" / locks.WRITER
+    with home.writing():
+        holder = lock.with_name(f"{locks.WRITER}.holder").read_text()
     assert holder.startswith("process ")
     with held_elsewhere(lock), pytest.raises(HomeError, match=holder) as caught:
         sync(home, [policy])
@@ -141,31 +141,31 @@ def test_a_second_writer_is_told_who_the_first_is(
 def test_an_unknown_holder_is_called_so(
     tmp_path: Path, open_home: OpenHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(home_module, "_WRITER_SECONDS", 0.1)
+    monkeypatch.setattr(locks, "_WRITER_SECONDS", 0.1)
     home = open_home()
     with (
-        held_elsewhere(tmp_path / "home" / LOCK_NAME),
+        held_elsewhere(tmp_path / "home" / locks.WRITER),
         pytest.raises(HomeError, match="unknown process"),
-        home.locked(),
+        home.writing(),
     ):
         pass
 
 
 def test_a_writer_may_lock_again_what_it_holds(open_home: OpenHome) -> None:
     home = open_home()
-    with home.locked(), home.locked():
-        assert home.is_writing
-    assert not home.is_writing
+    with home.writing(), home.writing():
+        assert home.locks.is_writing
+    assert not home.locks.is_writing
 
 
 def test_the_lock_is_let_go_after_an_error(open_home: OpenHome) -> None:
     home = open_home()
-    with pytest.raises(RuntimeError), home.locked():
+    with pytest.raises(RuntimeError), home.writing():
         raise RuntimeError
-    assert not home.is_writing
+    assert not home.locks.is_writing
 
 
 def test_a_folder_that_may_not_be_written_to_is_the_homes_fault(open_home: OpenHome) -> None:
     home = open_home()
-    with pytest.raises(HomeError, match="cannot be written to"), home.locked():
+    with pytest.raises(HomeError, match="cannot be written to"), home.writing():
         raise PermissionError(13, "Permission denied")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,6 @@ import numpy as np
 import pytest
 from fakes import FakeEncoder
 
-from index import vectors
 from index.build import remove, sync
 from index.catalog import IndexedPassage
 from index.doctor import repair
@@ -44,25 +42,19 @@ def indexed(found: list[Passage], vectors: Vectors) -> list[IndexedPassage]:
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStore]:
     """An empty store of each kind: one contract holds for both."""
     if request.param == "folder":
-        opened = VectorStore.embedded(tmp_path / "chroma", "passages-fake")
+        opened = VectorStore.embedded(tmp_path / "chroma", "passages-fake", new=True)
     else:
         name = f"passages-{tmp_path.name[-30:].strip('_')}-fake"
-        opened = VectorStore.served(request.getfixturevalue("server"), name)
+        opened = VectorStore.served(request.getfixturevalue("server"), name, new=True)
     yield opened
     opened.close()
 
 
 @pytest.fixture
 def folder_store(tmp_path: Path) -> Iterator[VectorStore]:
-    opened = VectorStore.embedded(tmp_path / "chroma", "passages-fake")
+    opened = VectorStore.embedded(tmp_path / "chroma", "passages-fake", new=True)
     yield opened
     opened.close()
-
-
-def test_documented_examples_hold() -> None:
-    results = doctest.testmod(vectors)
-    assert results.attempted
-    assert not results.failed
 
 
 def test_a_passage_is_nearest_to_its_own_vector(store: VectorStore) -> None:
@@ -175,16 +167,21 @@ def test_what_is_put_again_has_its_new_place(store: VectorStore) -> None:
     assert np.allclose(store.get(["one"])["one"], np.ones(8))
 
 
-def test_each_way_of_building_has_its_own_vectors(
-    folder_store: VectorStore, tmp_path: Path
+def test_the_stores_before_this_one_are_dropped_and_no_others(
+    request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    folder_store.put("acme", indexed([passage("one")], np.ones((1, 8), dtype=np.float32)))
-    other = VectorStore.embedded(tmp_path / "chroma", "passages-other")
-    other.put("acme", indexed([passage("two")], np.ones((1, 16), dtype=np.float32)))
-    assert folder_store.ids() == {"one"}
-    other.drop_others()
-    assert other.ids() == {"two"}
-    assert VectorStore.embedded(tmp_path / "chroma", "passages-fake").count() == 0
+    url, one = request.getfixturevalue("server"), passages("acme", 1)
+    names = ["mine-one", "mine-two", "other-one"]
+    stores = [VectorStore.served(url, f"passages-{name}", new=True) for name in names]
+    for store in stores:
+        store.put("acme", indexed(one, encoded(one)))
+    stores[1].drop_others()
+    assert [store.ids() for store in stores[1:]] == [{"acme-0"}, {"acme-0"}]
+    with pytest.raises(StoreError) as caught:
+        VectorStore.served(url, "passages-mine-one")
+    assert "policyqa doctor --repair" in caught.value.hint
+    for store in stores:
+        store.close()
 
 
 def test_the_store_is_still_there_when_it_is_opened_again(

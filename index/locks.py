@@ -1,0 +1,106 @@
+"""Who may do what in a home at the same time: one writer, and readers of its vectors.
+
+A killed process holds nothing: both locks are the operating system's.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+
+from filelock import FileLock, ReadWriteLock, Timeout
+
+from index.errors import HomeError
+
+WRITER, VECTORS = "writer.lock", "vectors.lock"
+_HOLDER = f"{WRITER}.holder"
+_WRITER_SECONDS, _VECTORS_SECONDS = 10.0, 60.0
+
+
+class Locks:
+    """The locks of one open home."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises HomeError if there can be no locks in the folder."""
+        self._folder = folder
+        self._writer = FileLock(folder / WRITER, timeout=_WRITER_SECONDS)
+        try:
+            self._vectors = ReadWriteLock(
+                folder / VECTORS, timeout=_VECTORS_SECONDS, is_singleton=False
+            )
+        except (OSError, sqlite3.OperationalError) as error:
+            raise not_writable(folder, error) from error
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether this process is the writer."""
+        return self._writer.is_locked
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the one writer. Raises HomeError that names who is it."""
+        with self._held(self._writer):
+            (self._folder / _HOLDER).write_text(f"process {os.getpid()}: {_command()}")
+            yield
+
+    @contextmanager
+    def writing_if_free(self) -> Iterator[bool]:
+        """Be the one writer if no other process is; yields whether that is so."""
+        try:
+            self._writer.acquire(timeout=0)
+        except Timeout:
+            yield False
+            return
+        try:
+            with self.writing():
+                yield True
+        finally:
+            self._writer.release()
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Read vectors, as others do, while none is written."""
+        return self._held(self._vectors.read_lock())
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Have the vectors alone."""
+        return self._held(self._vectors.write_lock())
+
+    @contextmanager
+    def _held(self, lock: AbstractContextManager[object]) -> Iterator[None]:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(lock)
+            except Timeout as error:
+                raise HomeError(
+                    f"another process is using {str(self._folder)!r}: {self._holder()}",
+                    hint="wait until it has finished, then try again",
+                ) from error
+            except OSError as error:
+                raise not_writable(self._folder, error) from error
+            try:
+                yield
+            except PermissionError as error:
+                raise not_writable(self._folder, error) from error
+
+    def _holder(self) -> str:
+        try:
+            return (self._folder / _HOLDER).read_text()
+        except OSError:
+            return "unknown process"
+
+
+def not_writable(home: Path, error: Exception | None = None) -> HomeError:
+    """Return the error of a home that cannot be written to."""
+    reason = getattr(error, "strerror", None) or error or "permission denied"
+    return HomeError(
+        f"the home {str(home)!r} cannot be written to: {reason}",
+        hint="set POLICYQA_HOME to a folder you may write to, or correct its permissions",
+    )
+
+
+def _command() -> str:
+    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:3]])[:80]

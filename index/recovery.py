@@ -1,0 +1,75 @@
+"""Vectors and catalog in step again: after a killed writer, after damage, after much was deleted.
+
+A writer notes in the catalog that it begins to write vectors, and that it has finished.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from index.home import Home
+from index.probe import probe
+from index.vectors import VectorStore
+
+_WRITING = "writing"
+
+
+def begin(home: Home) -> None:
+    """Note that vectors are about to be written."""
+    if not home.catalog.meta(_WRITING):
+        home.catalog.set_meta(_WRITING, "yes")
+
+
+def finish(home: Home) -> None:
+    """Note that vectors and catalog are in step again."""
+    if home.catalog.meta(_WRITING):
+        home.catalog.set_meta(_WRITING, "")
+
+
+def recover(home: Home) -> None:
+    """Clean up after a killed writer, unless another is at work."""
+    if home.catalog.meta(_WRITING):
+        with home.locks.writing_if_free() as free:
+            if free:
+                bring_in_step(home)
+                finish(home)
+
+
+def bring_in_step(home: Home) -> None:
+    """Clean up after a killed writer. Be the home's writer to do so."""
+    if not home.catalog.meta(_WRITING):
+        return
+    home.close_vectors()
+    if probe(home, unclean=True):  # a kill can hit Chroma while it makes or writes its files
+        home.catalog.refuse_damage()
+        renew(home)
+    else:
+        _reconcile(home)
+    home.sweep()
+    home.catalog.scrub()
+
+
+def renew(home: Home) -> None:
+    """Make the store of vectors again from the catalog. Be the home's writer to do so."""
+    begin(home)
+    home.replace_vectors(partial(fill, home))
+    finish(home)
+
+
+def fill(home: Home, vectors: VectorStore, *, but: str | None = None) -> None:
+    """Put the vectors of all policies, or of all but one, into an empty store."""
+    for policy in home.catalog.policies():
+        if policy.id != but:
+            vectors.put(policy.id, home.catalog.passages(policy))
+
+
+def _reconcile(home: Home) -> None:
+    """Put the vectors that are missing; what the catalog does not know is gone with its store."""
+    with home.committing() as vectors:
+        known, stored = set(home.catalog.passage_ids()), vectors.ids()
+        if stored - known:
+            renew(home)
+            return
+        for policy in home.catalog.policies() if known - stored else ():
+            passages = home.catalog.passages(policy)
+            vectors.put(policy.id, [p for p in passages if p.passage.id not in stored])
