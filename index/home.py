@@ -41,9 +41,8 @@ class Home:
         self.path = _usable(settings.home)
         _refuse_without_catalog(self.path)
         own = (self.path / name for name in ("", FILE_NAME, FOLDER, locks.WRITER, locks.VECTORS))
-        self._copy = (
-            None if is_writable(*own) else copied(self.path, f"{FILE_NAME}*", f"{FOLDER}/**/*")
-        )
+        read = (FILE_NAME, f"{FILE_NAME}-wal", FOLDER)
+        self._copy = None if is_writable(*own) else copied(self.path, *read)
         self.files = Path(self._copy.name) if self._copy else self.path
         self.catalog = Catalog.open(self.files)
         self.locks = Locks(self.files)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,50 +21,61 @@ def is_writable(*paths: Path) -> bool:
     return all(os.access(path, os.W_OK) for path in paths if path.exists())
 
 
-def copied(home: Path, *patterns: str) -> TemporaryDirectory[str]:
-    """Return a copy of a home's files that match, all of one instant.
+def copied(home: Path, *names: str) -> TemporaryDirectory[str]:
+    """Return a copy of a home's files and folders of these names, all of one instant.
 
     Raises HomeError if they cannot be read, if there is no room for them, or if another process
     never stops writing to them.
     """
-    copy = TemporaryDirectory(prefix="policyqa-")
     try:
-        for _ in range(_TRIES):
-            before = _files(home, patterns)
-            if _copy(home, Path(copy.name), before) and _files(home, patterns) == before:
-                return copy
-            time.sleep(_PAUSE)
+        return _copied(home, names)
     except OSError as error:
-        copy.cleanup()
         raise HomeError(
             f"the home {str(home)!r} may only be read, and cannot be copied to be opened: "
             f"{error.strerror} ({str(error.filename)!r})",
             hint="correct its permissions, or make room in the folder for temporary files (TMPDIR)",
         ) from error
-    copy.cleanup()
+
+
+def _copied(home: Path, names: tuple[str, ...]) -> TemporaryDirectory[str]:
+    copy = TemporaryDirectory(prefix="policyqa-copy-")
+    with contextlib.ExitStack() as stack:
+        stack.callback(copy.cleanup)
+        for _ in range(_TRIES):
+            with contextlib.suppress(FileNotFoundError):  # another process deleted it meanwhile
+                before = _files(home, names)
+                _copy(home, Path(copy.name), before)
+                if _files(home, names) == before:
+                    stack.pop_all()
+                    return copy
+            time.sleep(_PAUSE)
     raise HomeError(
         f"another process is writing to {str(home)!r}", hint="wait until it has finished"
     )
 
 
-def _files(home: Path, patterns: tuple[str, ...]) -> _Files:
+def _files(home: Path, names: tuple[str, ...]) -> _Files:
     """Return size and time of each file by its path in the home."""
     found = {}
-    for file in sorted(path for pattern in patterns for path in home.glob(pattern)):
-        if file.is_file():
-            state = file.stat()
-            found[file.relative_to(home)] = state.st_size, state.st_mtime_ns
+    for file in (file for name in names for file in _below(home / name)):
+        state = file.stat()
+        found[file.relative_to(home)] = state.st_size, state.st_mtime_ns
     return found
 
 
-def _copy(home: Path, target: Path, files: _Files) -> bool:
-    """Fill a folder with copies; False if a file vanished meanwhile."""
+def _below(path: Path) -> Iterator[Path]:
+    """Yield a file, or the files in a folder; unlike a glob, raise OSError where it is locked."""
+    if path.is_dir():
+        for inner in sorted(path.iterdir()):
+            yield from _below(inner)
+    elif path.exists():
+        yield path
+
+
+def _copy(home: Path, target: Path, files: Iterable[Path]) -> None:
+    """Fill a folder with copies."""
     shutil.rmtree(target)
     target.mkdir()
     for file in files:
         (target / file).parent.mkdir(parents=True, exist_ok=True)
-        try:
-            shutil.copyfile(home / file, target / file)
-        except FileNotFoundError:
-            return False
-    return True
+        shutil.copyfile(home / file, target / file)
