@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from index.encode import Encoder, load_encoder
 from index.errors import HomeError, StoreError
 from index.locks import Locks, not_writable
 from index.passages import RULES
-from index.readonly import copied, is_writable
+from index.readonly import copied, hindrance
 from index.settings import Settings
 from index.vectors import REPAIR, VectorStore, fingerprint
 
@@ -33,16 +32,17 @@ class Home:
 
     The vectors are in a *store*, a folder of Chroma's or a collection on its server, which the
     catalog names. One that is made again gets a new name, and until that is committed the old one
-    is good. A home that may only be read is opened as a copy, in ``files``.
+    is good. A home that can only be read is opened as a copy, in ``files``.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.path = _usable(settings.home)
         _refuse_without_catalog(self.path)
-        own = (self.path / name for name in ("", FILE_NAME, FOLDER, locks.WRITER, locks.VECTORS))
+        written = (FILE_NAME, FOLDER, locks.WRITER, locks.VECTORS)
+        self._hindrance = hindrance(self.path, *written)
         read = (FILE_NAME, f"{FILE_NAME}-wal", FOLDER)
-        self._copy = None if is_writable(*own) else copied(self.path, *read)
+        self._copy = copied(self.path, *read) if self._hindrance else None
         self.files = Path(self._copy.name) if self._copy else self.path
         self.catalog = Catalog.open(self.files)
         self.locks = Locks(self.files)
@@ -89,8 +89,8 @@ class Home:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Be the home's one writer. Raises HomeError if another process is, or none may be."""
-        if self._copy:
-            raise not_writable(self.path)
+        if self._hindrance:
+            raise not_writable(self.path, self._hindrance)
         is_nested = self.locks.is_writing
         with self.locks.writing():
             if not is_nested and not self._is_current():
@@ -282,6 +282,6 @@ def _usable(home: Path) -> Path:
             f"the home {str(home)!r} cannot be created: {error.strerror}",
             hint="set POLICYQA_HOME to a folder you may write to",
         ) from error
-    if not os.access(home, os.W_OK | os.X_OK) and not (home / FILE_NAME).exists():
-        raise not_writable(home)
+    if (reason := hindrance(home)) and not (home / FILE_NAME).exists():
+        raise not_writable(home, reason)
     return home

@@ -33,7 +33,7 @@ class Locks:
                 folder / VECTORS, timeout=_VECTORS_SECONDS, is_singleton=False
             )
         except (OSError, sqlite3.OperationalError) as error:
-            raise not_writable(folder, error) from error
+            raise not_writable(folder, str(error)) from error
 
     @property
     def is_writing(self) -> bool:
@@ -80,11 +80,11 @@ class Locks:
                     hint="wait until it has finished, then try again",
                 ) from error
             except OSError as error:
-                raise not_writable(self._folder, error) from error
+                raise not_writable(self._folder, error.strerror or str(error)) from error
             try:
                 yield
             except PermissionError as error:
-                raise not_writable(self._folder, error) from error
+                raise not_writable(self._folder, error.strerror or str(error)) from error
 
     def _holder(self) -> str:
         try:
@@ -93,12 +93,12 @@ class Locks:
             return "unknown process"
 
 
-def not_writable(home: Path, error: Exception | None = None) -> HomeError:
+def not_writable(home: Path, reason: str) -> HomeError:
     """Return the error of a home that cannot be written to."""
-    reason = getattr(error, "strerror", None) or error or "permission denied"
     return HomeError(
         f"the home {str(home)!r} cannot be written to: {reason}",
-        hint="set POLICYQA_HOME to a folder you may write to, or correct its permissions",
+        hint="correct its permissions or make room on its disk, or set POLICYQA_HOME to another "
+        "folder",
     )
 
 

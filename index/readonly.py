@@ -1,4 +1,7 @@
-"""A home that may only be read: a copy of it is opened, for SQLite and Chroma write to read."""
+"""A home that can only be read: a copy of it is opened, for SQLite and Chroma write to read.
+
+That is one without permission to write, or one on a disk that is full.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,22 @@ from tempfile import TemporaryDirectory
 from index.errors import HomeError
 
 _TRIES, _PAUSE = 20, 0.1
+_ROOM = 8 * 2**20  # bytes
 _Files = dict[Path, tuple[int, int]]
 
 
-def is_writable(*paths: Path) -> bool:
-    """Whether all of these files and folders, as far as they exist, may be written to."""
-    return all(os.access(path, os.W_OK) for path in paths if path.exists())
+def hindrance(home: Path, *names: str) -> str | None:
+    """Return why a home, or what there is of these names in it, cannot be written to, or None."""
+    paths = (home, *(home / name for name in names))
+    if not all(os.access(path, os.W_OK) for path in paths if path.exists()):
+        return "permission denied"
+    return "no space left on its disk" if is_full(home) else None
+
+
+def is_full(folder: Path) -> bool:
+    """Whether the disk has too little room left for what SQLite and Chroma write to read."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return shutil.disk_usage(there).free < _ROOM
 
 
 def copied(home: Path, *names: str) -> TemporaryDirectory[str]:
@@ -31,9 +44,10 @@ def copied(home: Path, *names: str) -> TemporaryDirectory[str]:
         return _copied(home, names)
     except OSError as error:
         raise HomeError(
-            f"the home {str(home)!r} may only be read, and cannot be copied to be opened: "
+            f"the home {str(home)!r} can only be read, and cannot be copied to be opened: "
             f"{error.strerror} ({str(error.filename)!r})",
-            hint="correct its permissions, or make room in the folder for temporary files (TMPDIR)",
+            hint="correct its permissions, or make room on its disk or in the folder for temporary "
+            "files (TMPDIR)",
         ) from error
 
 

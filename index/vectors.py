@@ -8,7 +8,7 @@ that the catalog does not know is ignored. Chroma's errors become StoreError her
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
@@ -21,12 +21,14 @@ import numpy as np
 from index.catalog import IndexedPassage
 from index.encode import Vectors
 from index.errors import StoreError
+from index.readonly import is_full
 from index.types import Passage
 
 DATABASE = "chroma.sqlite3"
 # What is stored twice, as float16 and as float32, may differ by this much in cosine.
 VECTOR_TOLERANCE = 0.01
 REPAIR = "repair it from the catalog: policyqa doctor --repair"
+_MAKE_ROOM = "make room on its disk, which is full, then try again"
 _SERVER_SECONDS = 60.0
 _SERVER_HINT = "start it (chroma run), or leave POLICYQA_CHROMA_URL unset, and try again"
 
@@ -50,10 +52,10 @@ class VectorStore:
         *,
         new: bool,
         place: str,
-        hint: str,
+        hint: Callable[[], str],
         sessions: tuple[Any, ...] = (),
     ) -> None:
-        """Open the collection. ``place`` and ``hint`` are what errors say of where it is."""
+        """Open the collection. Errors say its ``place``, and the ``hint`` of that moment."""
         self._client, self._sessions = client, sessions
         self._place, self._hint = place, hint
         try:
@@ -71,12 +73,16 @@ class VectorStore:
             _inspect(folder)
         chromadb, settings = _chroma()
         place = f"the folder of vectors {str(folder)!r}"
-        with _translated(place, REPAIR):
+
+        def hint() -> str:
+            return _MAKE_ROOM if is_full(folder) else REPAIR
+
+        with _translated(place, hint):
             client = chromadb.PersistentClient(str(folder), settings=settings)
             # Chroma would share what is open with the next opening of the folder in this process,
             # even if its files are deleted meanwhile.
             chromadb.api.client.SharedSystemClient.clear_system_cache()
-        return cls(client, name, new=new, place=place, hint=REPAIR)
+        return cls(client, name, new=new, place=place, hint=hint)
 
     @classmethod
     def served(cls, url: str, name: str, *, new: bool = False) -> VectorStore:
@@ -91,13 +97,17 @@ class VectorStore:
         secure = parts.scheme == "https"
         port = parts.port or (443 if secure else 80)
         place = f"the Chroma server {url!r}"
-        with _translated(place, _SERVER_HINT):
+
+        def hint() -> str:
+            return _SERVER_HINT
+
+        with _translated(place, hint):
             client = chromadb.HttpClient(parts.hostname, port, ssl=secure, settings=settings)
             # Chroma waits for ever and leaves its connections open; it has no setting for either.
             sessions = (client._server._session, client._admin_client._server._session)
             for session in sessions:
                 session.timeout = _SERVER_SECONDS
-        return cls(client, name, new=new, place=place, hint=_SERVER_HINT, sessions=sessions)
+        return cls(client, name, new=new, place=place, hint=hint, sessions=sessions)
 
     def close(self) -> None:
         """Let go of files and connections."""
@@ -204,7 +214,7 @@ def _chroma() -> tuple[Any, Any]:
 
 
 @contextmanager
-def _translated(place: str, hint: str) -> Iterator[None]:
+def _translated(place: str, hint: Callable[[], str]) -> Iterator[None]:
     """Turn whatever Chroma raises into a StoreError that says where and what to do."""
     try:
         yield
@@ -215,9 +225,9 @@ def _translated(place: str, hint: str) -> Iterator[None]:
     except BaseException as error:  # the Rust part's panics are no Exceptions
         from chromadb.errors import NotFoundError
 
-        hint = REPAIR if isinstance(error, NotFoundError) else hint
+        advice = REPAIR if isinstance(error, NotFoundError) else hint()
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise StoreError(f"{place} cannot be used: {reason}", hint=hint) from error
+        raise StoreError(f"{place} cannot be used: {reason}", hint=advice) from error
 
 
 def _inspect(folder: Path) -> None:
