@@ -52,7 +52,7 @@ def policyqa(home: Path, *args: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_disk_that_fills_while_indexing_breaks_nothing(disk: Path, docs: Path, size: str) -> None:
+def test_a_disk_that_fills_while_indexing_breaks_nothing(disk: Path, docs: Path) -> None:
     resize(disk, "9m")
     done = policyqa(disk / "home", "index", str(docs), "--no-bundled")
     *_, error, hint = done.stderr.splitlines()
