@@ -109,7 +109,7 @@ class Catalog:
                 "journal_mode = WAL",
                 "foreign_keys = ON",
                 "secure_delete = ON",
-                "synchronous = NORMAL",
+                "synchronous = FULL",
             ):
                 connection.execute(f"PRAGMA {pragma}")
             catalog = cls(connection, path)

@@ -215,24 +215,31 @@ class Home:
         if count:
             self.catalog.set_meta(_DELETED, str(self.deleted + count))
 
+    def trust_files(self) -> None:
+        """Note that the vectors' files, as they are now, are what was written."""
+        found = self._fingerprint()
+        if found != (self.catalog.meta(_PROBED) or ""):
+            self.catalog.set_meta(_PROBED, found)
+
     def _refuse_damage(self) -> None:
-        """Look at the vectors in another process where their files are not as last looked at.
+        """Look at the vectors in another process where their files are not as they are known.
 
         Raises StoreError if they are damaged, which may kill a process that opens them.
         """
         from index.probe import probe
 
-        if self.settings.chroma_url or not self.store:
-            return
-        found = fingerprint(self.files / FOLDER / self.store)
-        if found == (self.catalog.meta(_PROBED) or ""):
+        if self._fingerprint() == (self.catalog.meta(_PROBED) or ""):
             return
         if damage := probe(self, unclean=True):
             self.catalog.refuse_damage()
             raise StoreError(
                 f"the vectors in {str(self.path)!r} are damaged: {damage[0]}", hint=REPAIR
             )
-        self.catalog.set_meta(_PROBED, found)
+        self.trust_files()
+
+    def _fingerprint(self) -> str:
+        is_served = self.settings.chroma_url or not self.store
+        return "" if is_served else fingerprint(self.files / FOLDER / str(self.store))
 
     def _identity(self) -> str:
         """Return what tells this home's collections from another's on one server."""

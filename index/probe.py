@@ -23,7 +23,10 @@ _SAMPLE = 50
 
 
 def probe(home: Home, *, unclean: bool = False) -> list[str]:
-    """Return what is wrong with a home's vectors; after an unclean end some may be missing."""
+    """Return what is wrong with a home's vectors.
+
+    After an unclean end some may be missing, or be of passages that were never committed.
+    """
     if home.store is None and not home.catalog.passage_ids():
         return []
     command = [sys.executable, "-m", "index.probe", str(home.files)]
@@ -37,27 +40,30 @@ def probe(home: Home, *, unclean: bool = False) -> list[str]:
     except (IndexError, ValueError):
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         return [f"reading the vectors ends the process (status {done.returncode}): {last}"]
-    return found["damaged"] if unclean else found["damaged"] + found["missing"]
+    return found["damaged"] if unclean else found["damaged"] + found["out_of_step"]
 
 
 def main() -> None:
     """Open the home that is given, look, and print."""
     url = sys.argv[2] if len(sys.argv) > 2 else None
     settings = Settings.load(home=Path(sys.argv[1]), chroma_url=url)
-    found: dict[str, list[str]] = {"damaged": [], "missing": []}
+    found: dict[str, list[str]] = {"damaged": [], "out_of_step": []}
     try:
         home = Home(settings)
         vectors = home.open_store()
-        found = {"damaged": _damaged(home, vectors), "missing": _missing(home, vectors)}
+        found = {"damaged": _damaged(home, vectors), "out_of_step": _out_of_step(home, vectors)}
     except PolicyQAError as error:
         found["damaged"].append(error.message)
     print(json.dumps(found))
 
 
-def _missing(home: Home, vectors: VectorStore) -> list[str]:
-    known = set(home.catalog.passage_ids())
-    missing = len(known - vectors.ids())
-    return [f"{missing} of {len(known)} passages have no vector"] if missing else []
+def _out_of_step(home: Home, vectors: VectorStore) -> list[str]:
+    known, stored = set(home.catalog.passage_ids()), vectors.ids()
+    missing, foreign = len(known - stored), len(stored - known)
+    return [
+        *([f"{missing} of {len(known)} passages have no vector"] if missing else []),
+        *([f"{foreign} vectors are of no passage in the catalog"] if foreign else []),
+    ]
 
 
 def _damaged(home: Home, vectors: VectorStore) -> list[str]:

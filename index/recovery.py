@@ -23,6 +23,7 @@ def begin(home: Home) -> None:
 def finish(home: Home) -> None:
     """Note that vectors and catalog are in step again."""
     if home.catalog.meta(_WRITING):
+        home.trust_files()
         home.catalog.set_meta(_WRITING, "")
 
 

@@ -277,11 +277,14 @@ def doctor(
     """Check that the index is whole. With --repair, make again what is damaged."""
     from index import doctor as index_doctor
     from index.home import Home
+    from index.recovery import recover
     from index.settings import Settings
 
     with handled(as_json), closing(Home(Settings.load(config=config, home=home))) as opened_home:
         if repair:
             index_doctor.repair(opened_home)
+        else:
+            recover(opened_home)
         found = index_doctor.examine(opened_home)
     if as_json:
         print(json.dumps({"damage": found}))
