@@ -71,8 +71,6 @@ def test_a_disk_that_fills_while_indexing_breaks_nothing(disk: Path, docs: Path)
             text[cited["start"] : cited["end"]] == cited["quote"]
             for cited in (*one["citations"], *one["nearest"])
         )
-    refused = policyqa(disk / "home", "remove", answer["policies"][0])
-    assert "cannot be written to: no space left on its disk" in refused.stderr
 
     resize(disk, "64m")
     assert policyqa(disk / "home", "index", str(docs)).returncode == 0

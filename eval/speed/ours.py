@@ -12,9 +12,9 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from eval.speed.questions import COLD, time_questions
-from index import build as build_module
 from index.build import CORPUS, ensure_bundled, sync
 from index.encode import Encoder, Vectors, load_encoder
 from index.home import Home
@@ -89,16 +89,21 @@ def guards(home: str, fresh: str) -> None:
 
     Everything is imported and loaded before, so that a share of a whole process is smaller.
     """
+    from filelock import FileLock, ReadWriteLock
+
+    from index import recovery
     from qa import assistant, retrieve
 
-    places = [(assistant, "recover"), (retrieve, "_refuse_damage")]
-    places += [(build_module, name) for name in ("_begin", "_finish", "_recover")]
     spent = [0.0]
-    for module, name in places:
-        setattr(module, name, _timed(getattr(module, name), spent))
+    places: list[tuple[Any, str]] = [(recovery, "recover"), (retrieve, "_refuse_damage")]
+    places += [(recovery, name) for name in ("begin", "finish", "bring_in_step")]
+    places += [(Home, "_refuse_damage"), (FileLock, "acquire")]
+    places += [(ReadWriteLock, name) for name in ("acquire_read", "acquire_write", "release")]
+    for place, name in places:
+        setattr(place, name, _timed(getattr(place, name), spent))
     opened, new = assistant.Assistant(_home(home)), _home(fresh)
     _load(opened.home.encoder)
-    asking = _seconds(lambda: opened.ask(COLD))
+    asking = _seconds(lambda: (recovery.recover(opened.home), opened.ask(COLD)))
     in_asking, spent[0] = spent[0], 0.0
     new.encoder = opened.home.encoder
     indexing = _seconds(lambda: ensure_bundled(new))
