@@ -93,7 +93,7 @@ class Home:
             raise not_writable(self.path, self._hindrance)
         is_nested = self.locks.is_writing
         with self.locks.writing():
-            if not is_nested and not self._is_current():
+            if not is_nested and self.catalog.generation != self._generation:
                 self.close_vectors()
             yield
             if not is_nested:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from conftest import OpenHome
+from test_build import assert_sound
 
 from index import locks
 from index.build import remove, sync
@@ -149,3 +150,21 @@ def test_a_second_writer_is_told_the_process_and_the_command_of_the_first(
     first.communicate()
     assert (home.path / locks.WRITER).exists()
     assert sync(home, [tmp_path / "acme.txt"]).added == ("acme",)
+
+
+def test_writers_in_turn_each_write_to_the_store_the_other_left(
+    open_home: OpenHome, tmp_path: Path
+) -> None:
+    companies = ["Acme", "Beta", "Zeta", "Yota"]
+    for company in companies:
+        (tmp_path / f"{company.lower()}.txt").write_text(words(company, 1))
+    one, other = open_home(), open_home()
+    sync(one, [tmp_path / "acme.txt"])
+    sync(other, [tmp_path / "beta.txt"])
+    remove(other, "acme")
+    sync(one, [tmp_path / "zeta.txt"])
+    sync(other, [tmp_path / "yota.txt"])
+    for home in (one, other, open_home()):
+        assert home.catalog.policy_ids() == ("beta", "yota", "zeta")
+        assert_sound(home)
+        assert home.vectors.ids() == set(home.catalog.passage_ids())

@@ -339,6 +339,17 @@ def test_a_removed_policys_words_are_in_no_file(tmp_path: Path) -> None:
     assert holding(home.path, word) == []
 
 
+def test_the_words_of_a_policy_whose_file_is_gone_are_in_no_file(tmp_path: Path) -> None:
+    word = "Xylophonarium"
+    home = small(tmp_path, text=f"The {word} is kept for ever.")
+    (tmp_path / "docs" / "acme.txt").unlink()
+    assert sync(home, [tmp_path / "docs"]).removed == ("acme",)
+    assert holding(home.path, word) == []
+    assert_sound(home)
+    home.close()
+    assert holding(home.path, word) == []
+
+
 def holding(home: Path, word: str) -> list[str]:
     """Return the files that hold a word, in either case and encoding."""
     forms = [

@@ -103,7 +103,12 @@ def guards(home: str, fresh: str) -> None:
         setattr(place, name, _timed(getattr(place, name), spent))
     opened, new = assistant.Assistant(_home(home)), _home(fresh)
     _load(opened.home.encoder)
-    asking = _seconds(lambda: (recovery.recover(opened.home), opened.ask(COLD)))
+
+    def ask() -> None:
+        recovery.recover(opened.home)
+        opened.ask(COLD)
+
+    asking = _seconds(ask)
     in_asking, spent[0] = spent[0], 0.0
     new.encoder = opened.home.encoder
     indexing = _seconds(lambda: ensure_bundled(new))
