@@ -173,7 +173,6 @@ def remove(home: Home, policy: str) -> None:
             partial(recovery.fill, home, but=policy),
             partial(home.catalog.remove, policy, on_purpose=True),
         )
-        home.catalog.scrub()
         recovery.finish(home)
 
 
@@ -281,8 +280,6 @@ class _Sync:
         """Leave nothing in the files of what was removed, and little of what was changed."""
         if self.outcome["removed"] or self.home.deleted > len(self.home.catalog.passage_ids()):
             recovery.renew(self.home)
-        if self.outcome["removed"] or self.outcome["changed"]:
-            self.home.catalog.scrub()
 
     def _attach(self, source: Source) -> None:
         old = self.sources.get(source.path)

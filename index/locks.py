@@ -17,7 +17,7 @@ from filelock import FileLock, ReadWriteLock, Timeout
 from index.errors import HomeError
 
 WRITER, VECTORS = "writer.lock", "vectors.lock"
-_HOLDER = f"{WRITER}.holder"
+_HOLDER, _UNKNOWN = f"{WRITER}.holder", "unknown process"
 _WRITER_SECONDS, _VECTORS_SECONDS = 10.0, 60.0
 
 
@@ -44,8 +44,14 @@ class Locks:
     def writing(self) -> Iterator[None]:
         """Be the one writer. Raises HomeError that names who is it."""
         with self._held(self._writer):
-            (self._folder / _HOLDER).write_text(f"process {os.getpid()}: {_command()}")
-            yield
+            is_first = self._writer.lock_counter == 1
+            holder = self._folder / _HOLDER
+            holder.write_text(f"process {os.getpid()}: {_command()}", "utf-8", "replace")
+            try:
+                yield
+            finally:
+                if is_first:
+                    holder.write_text("")  # a command may name what it removes
 
     @contextmanager
     def writing_if_free(self) -> Iterator[bool]:
@@ -88,9 +94,9 @@ class Locks:
 
     def _holder(self) -> str:
         try:
-            return (self._folder / _HOLDER).read_text()
+            return (self._folder / _HOLDER).read_text("utf-8", "replace") or _UNKNOWN
         except OSError:
-            return "unknown process"
+            return _UNKNOWN
 
 
 def not_writable(home: Path, reason: str) -> HomeError:

@@ -21,8 +21,13 @@ def begin(home: Home) -> None:
 
 
 def finish(home: Home) -> None:
-    """Note that vectors and catalog are in step again."""
+    """Note that vectors and catalog are in step again, and nothing deleted is left in a file.
+
+    In this order: whoever is killed before the note is gone is cleaned up after.
+    """
     if home.catalog.meta(_WRITING):
+        home.sweep()
+        home.catalog.scrub()
         home.trust_files()
         home.catalog.set_meta(_WRITING, "")
 
@@ -37,7 +42,7 @@ def recover(home: Home) -> None:
 
 
 def bring_in_step(home: Home) -> None:
-    """Clean up after a killed writer. Be the home's writer to do so."""
+    """Clean up after a killed writer, but for what ``finish`` does. Be the home's writer."""
     if not home.catalog.meta(_WRITING):
         return
     home.close_vectors()
@@ -46,15 +51,12 @@ def bring_in_step(home: Home) -> None:
         renew(home)
     else:
         _reconcile(home)
-    home.sweep()
-    home.catalog.scrub()
 
 
 def renew(home: Home) -> None:
-    """Make the store of vectors again from the catalog. Be the home's writer to do so."""
+    """Make the store of vectors again from the catalog; then ``finish``. Be the home's writer."""
     begin(home)
     home.replace_vectors(partial(fill, home))
-    finish(home)
 
 
 def fill(home: Home, vectors: VectorStore, *, but: str | None = None) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from conftest import OpenHome
 from fakes import FakeEncoder
-from test_build import assert_sound
+from test_build import Killed, assert_sound, killed
 
 from index.build import rebuild, remove, sync
 from index.catalog import FILE_NAME
@@ -25,6 +25,7 @@ from index.doctor import examine, repair
 from index.errors import PolicyQAError, StoreError
 from index.home import FOLDER, Home
 from index.probe import probe
+from index.recovery import recover
 from index.settings import Settings
 from index.vectors import DATABASE
 from qa import Assistant, render
@@ -348,6 +349,28 @@ def test_the_words_of_a_policy_whose_file_is_gone_are_in_no_file(tmp_path: Path)
     assert_sound(home)
     home.close()
     assert holding(home.path, word) == []
+
+
+@pytest.mark.parametrize("way", ["remove", "vanish"])
+@pytest.mark.parametrize("after", [recover, repair])
+def test_a_removal_killed_before_its_last_step_leaves_no_words_after_the_next_command(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+    after: Callable[[Home], None],
+) -> None:
+    word = "Xylophonarium"
+    home = small(tmp_path, text=f"The {word} is kept for ever.")
+    monkeypatch.setattr(home.catalog, "scrub", killed)
+    (tmp_path / "docs" / "acme.txt").unlink()
+    with pytest.raises(Killed):
+        remove(home, "acme") if way == "remove" else sync(home, [tmp_path / "docs"])
+    home.close()
+    with closing(opened(home.path)) as survivor:
+        assert survivor.catalog.policy_ids() == ("beta", "zeta")
+        after(survivor)
+        assert holding(home.path, word) == []
+        assert examine(survivor) == []
 
 
 def holding(home: Path, word: str) -> list[str]:

@@ -131,6 +131,8 @@ def test_a_second_writer_is_told_who_the_first_is(
     with home.writing():
         holder = lock.with_name(f"{locks.WRITER}.holder").read_text()
     assert holder.startswith("process ")
+    assert lock.with_name(f"{locks.WRITER}.holder").read_text() == ""
+    lock.with_name(f"{locks.WRITER}.holder").write_text(holder)
     with held_elsewhere(lock), pytest.raises(HomeError, match=holder) as caught:
         sync(home, [policy])
     assert "wait" in caught.value.hint
@@ -169,3 +171,20 @@ def test_a_folder_that_may_not_be_written_to_is_the_homes_fault(open_home: OpenH
     home = open_home()
     with pytest.raises(HomeError, match="cannot be written to"), home.writing():
         raise PermissionError(13, "Permission denied")
+
+
+def test_a_command_or_holder_that_is_no_text_stops_nothing(
+    tmp_path: Path, open_home: OpenHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "_WRITER_SECONDS", 0.1)
+    monkeypatch.setattr("sys.argv", ["policyqa", "index", "odd/\udcff\udcfe.txt"])
+    home = open_home()
+    with home.writing():
+        assert "odd/" in (home.path / f"{locks.WRITER}.holder").read_text()
+    (home.path / f"{locks.WRITER}.holder").write_bytes(b"process \xff\xfe")
+    with (
+        held_elsewhere(tmp_path / "home" / locks.WRITER),
+        pytest.raises(HomeError, match="process "),
+        home.writing(),
+    ):
+        pass
