@@ -1,6 +1,8 @@
 """The record: policies, their text, sections and passages, in one SQLite file with full-text search.
 
-All text and offsets live here; the vectors in Chroma can be made again from it. Every change of a
+All text and offsets live here; the vectors in Chroma can be made again from it. SQLite does not see
+changed bytes: each row of what answers are made of has a *seal*, a checksum that is compared when the
+row is read. Every change of a
 policy is one transaction and raises the *generation*, by which a reader sees that something changed.
 """
 
@@ -12,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from hashlib import blake2b
 from pathlib import Path
 from threading import RLock
 
@@ -21,14 +24,14 @@ from index.encode import Vectors
 from index.errors import HomeError, StoreError
 from index.types import Passage, Policy, Section, Sentence, Span
 
-FORMAT = 1
+FORMAT = 2
 FILE_NAME = "catalog.sqlite3"
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE policies (
     id TEXT PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, title TEXT NOT NULL, names TEXT NOT NULL,
-    domains TEXT NOT NULL, updated TEXT, text TEXT NOT NULL
+    domains TEXT NOT NULL, updated TEXT, text TEXT NOT NULL, seal BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE sources (
     path TEXT PRIMARY KEY, root TEXT NOT NULL,
@@ -38,13 +41,13 @@ CREATE TABLE removed (path TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE sections (
     policy TEXT NOT NULL REFERENCES policies (id) ON DELETE CASCADE, ordinal INTEGER NOT NULL,
     start INTEGER NOT NULL, "end" INTEGER NOT NULL, number TEXT NOT NULL, title TEXT NOT NULL,
-    path TEXT NOT NULL, parent TEXT NOT NULL, PRIMARY KEY (policy, ordinal)
+    path TEXT NOT NULL, parent TEXT NOT NULL, seal BLOB NOT NULL, PRIMARY KEY (policy, ordinal)
 ) WITHOUT ROWID;
 CREATE TABLE passages (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
     policy TEXT NOT NULL REFERENCES policies (id) ON DELETE CASCADE, ordinal INTEGER NOT NULL,
     section TEXT NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL, context TEXT NOT NULL,
-    sentences TEXT NOT NULL, vectors BLOB NOT NULL
+    sentences TEXT NOT NULL, vectors BLOB NOT NULL, seal BLOB NOT NULL
 );
 CREATE UNIQUE INDEX passages_by_policy ON passages (policy, ordinal);
 CREATE VIRTUAL TABLE words USING fts5 (text, policy UNINDEXED, tokenize = "porter unicode61");
@@ -119,7 +122,7 @@ class Catalog:
                 f"cannot open the catalog {str(path)!r}: {error}",
                 hint="check that the home exists and that you may write to it",
             ) from error
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeError) as error:
             raise _damaged(path, str(error)) from error
         return catalog
 
@@ -167,7 +170,11 @@ class Catalog:
     def _translated(self) -> Iterator[None]:
         try:
             yield
+        except UnicodeError as error:
+            raise _damaged(self.path, "text that is none") from error
         except sqlite3.OperationalError as error:
+            if "decode to UTF-8" in str(error):  # the message goes on with the text
+                raise _damaged(self.path, "text that is none") from error
             raise HomeError(
                 f"the catalog {str(self.path)!r} cannot be read or written: {error}",
                 hint="check its permissions and the free space, then try again",
@@ -185,11 +192,11 @@ class Catalog:
 
     def refuse_damage(self) -> None:
         """Raise StoreError if anything is wrong with the file."""
-        if found := self.damage():
+        if found := self._damage():
             raise _damaged(self.path, found[0])
 
-    def damage(self) -> list[str]:
-        """Return what is wrong with the file, by SQLite's own checks of rows, keys and words."""
+    def _damage(self) -> list[str]:
+        """Return what is wrong with the file, by SQLite's own checks and the rows' seals."""
         found = [str(row[0]) for row in self._rows("PRAGMA integrity_check(5)")]
         found = [] if found == ["ok"] else found
         found += [f"dangling rows in {row[0]}" for row in self._rows("PRAGMA foreign_key_check")]
@@ -200,7 +207,12 @@ class Catalog:
         silent = self._rows(
             "SELECT count(*) FROM passages WHERE number NOT IN (SELECT rowid FROM words)"
         )[0][0]
-        return [*found, *([f"{silent} passages without words"] if silent else [])]
+        found += [f"{silent} passages without words"] if silent else []
+        if not found:
+            for policy in self.policies():
+                self.sections(policy.id)
+                self.passages(policy)
+        return found
 
     def meta(self, key: str) -> str | None:
         """Return a recorded fact about the index, or None."""
@@ -215,7 +227,14 @@ class Catalog:
     @property
     def generation(self) -> int:
         """Return how many commits have changed policies."""
-        return int(self.meta("generation") or 0)
+        return self.number("generation")
+
+    def number(self, key: str) -> int:
+        """Return a recorded number; 0 if there is none."""
+        found = self.meta(key) or "0"
+        if not found.isdecimal():
+            raise _damaged(self.path, f"{key!r} is no number")
+        return int(found)
 
     def advance(self) -> None:
         """Let readers see that something changed, though no policy did."""
@@ -232,12 +251,21 @@ class Catalog:
         for source in self.sources():
             sources.setdefault(source.policy, []).append(source.path)
         rows = self._rows("SELECT * FROM policies ORDER BY id")
-        return tuple(_policy(row, sources.get(row["id"], [])) for row in rows)
+        return tuple(self._policy(row, sources.get(row["id"], [])) for row in rows)
 
     def policy(self, id_: str) -> Policy | None:
         """Return one policy, or None."""
         rows = self._rows("SELECT * FROM policies WHERE id = ?", (id_,))
-        return _policy(rows[0], self._source_paths(id_)) if rows else None
+        return self._policy(rows[0], self._source_paths(id_)) if rows else None
+
+    def _policy(self, row: sqlite3.Row, sources: Sequence[str]) -> Policy:
+        *values, seal = row
+        self._compare(seal, values)
+        return _policy(row, sources)
+
+    def _compare(self, seal: bytes, values: Sequence[object]) -> None:
+        if _seal(values) != seal:
+            raise _damaged(self.path, "a row is not as it was written")
 
     def _source_paths(self, policy: str) -> list[str]:
         rows = self._rows("SELECT path FROM sources WHERE policy = ? ORDER BY path", (policy,))
@@ -254,12 +282,10 @@ class Catalog:
 
     def sections(self, policy: str) -> tuple[Section, ...]:
         """Return a policy's sections in order."""
-        rows = self._rows(
-            'SELECT start, "end", number, title, path, parent FROM sections '
-            "WHERE policy = ? ORDER BY ordinal",
-            (policy,),
-        )
-        return tuple(Section(*row) for row in rows)
+        rows = self._rows("SELECT * FROM sections WHERE policy = ? ORDER BY ordinal", (policy,))
+        for *values, seal in rows:
+            self._compare(seal, values)
+        return tuple(Section(*tuple(row)[2:-1]) for row in rows)
 
     def passage_ids(self, policy: str | None = None) -> tuple[str, ...]:
         """Return the ids of a policy's passages in order, or of all."""
@@ -287,6 +313,8 @@ class Catalog:
             "ORDER BY p.ordinal",
             (policy.id, None if ids is None else json.dumps(ids)),
         )
+        for _, *values, seal, words in rows:
+            self._compare(seal, [*values, words])
         return [_indexed(row, policy.text) for row in rows]
 
     def search(self, query: str, policy: str | None, limit: int) -> list[tuple[str, str]]:
@@ -367,29 +395,30 @@ def _put(connection: sqlite3.Connection, version: Version) -> None:
     roots = {**{row["path"]: row["root"] for row in known}, **version.roots}
     _delete(connection, policy.id)
     updated = policy.updated.isoformat() if policy.updated else None
+    values = (
+        policy.id,
+        policy.sha256,
+        policy.title,
+        json.dumps(policy.names),
+        json.dumps(policy.domains),
+        updated,
+        policy.text,
+    )
     connection.execute(
-        "INSERT INTO policies VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (
-            policy.id,
-            policy.sha256,
-            policy.title,
-            json.dumps(policy.names),
-            json.dumps(policy.domains),
-            updated,
-            policy.text,
-        ),
+        "INSERT INTO policies VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*values, _seal(values))
     )
     # A file whose words changed may still count as another policy's.
     connection.executemany(
         "INSERT OR REPLACE INTO sources VALUES (?, ?, ?)",
         [(path, roots[path], policy.id) for path in policy.sources],
     )
+    rows = [
+        (policy.id, n, s.start, s.end, s.number, s.title, s.path, s.parent)
+        for n, s in enumerate(version.sections)
+    ]
     connection.executemany(
-        "INSERT INTO sections VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (policy.id, n, s.start, s.end, s.number, s.title, s.path, s.parent)
-            for n, s in enumerate(version.sections)
-        ],
+        "INSERT INTO sections VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [(*row, _seal(row)) for row in rows],
     )
     for ordinal, indexed in enumerate(version.passages):
         _insert(connection, policy.id, ordinal, indexed)
@@ -409,25 +438,34 @@ def _insert(
 ) -> None:
     passage = indexed.passage
     sentences = [(s.start, s.end, s.kind, s.lead_in) for s in passage.sentences]
+    values = (
+        passage.id,
+        policy,
+        ordinal,
+        passage.section,
+        passage.start,
+        passage.end,
+        passage.context,
+        json.dumps(sentences),
+        np.vstack([indexed.vector, indexed.sentence_vectors]).astype(np.float16).tobytes(),
+    )
     cursor = connection.execute(
-        'INSERT INTO passages (id, policy, ordinal, section, start, "end", context, sentences, '
-        "vectors) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            passage.id,
-            policy,
-            ordinal,
-            passage.section,
-            passage.start,
-            passage.end,
-            passage.context,
-            json.dumps(sentences),
-            np.vstack([indexed.vector, indexed.sentence_vectors]).astype(np.float16).tobytes(),
-        ),
+        "INSERT INTO passages VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*values, _seal([*values, indexed.words])),
     )
     connection.execute(
         "INSERT INTO words (rowid, text, policy) VALUES (?, ?, ?)",
         (cursor.lastrowid, indexed.words, policy),
     )
+
+
+def _seal(values: Iterable[object]) -> bytes:
+    """Return the checksum of a row's values: it is against accidents, not against an attacker."""
+    digest = blake2b(digest_size=16)
+    for value in values:
+        part = value if isinstance(value, bytes) else repr(value).encode()
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.digest()
 
 
 def _policy(row: sqlite3.Row, sources: Sequence[str]) -> Policy:

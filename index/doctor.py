@@ -8,13 +8,14 @@ from index.recovery import finish, renew
 
 
 def examine(home: Home) -> list[str]:
-    """Return what is wrong with a home, the catalog first; nothing is changed.
+    """Return what is wrong with a home's vectors; nothing is changed.
 
-    Raises StoreError if the catalog cannot be read at all, HomeError if another process never stops
-    writing: while one does, vectors and catalog need not be in step.
+    Raises StoreError if the catalog is damaged, which cannot be repaired, and HomeError if another
+    process never stops writing: while one does, vectors and catalog need not be in step.
     """
     with home.locks.writing():
-        return home.catalog.damage() or probe(home)
+        home.catalog.refuse_damage()
+        return probe(home)
 
 
 def repair(home: Home) -> None:

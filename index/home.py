@@ -178,6 +178,8 @@ class Home:
         If anything fails before, the new one is.
         """
         name = uuid4().hex[:8]
+        if (folder := self.files / FOLDER).is_file():
+            folder.unlink()  # no folder of Chroma's
         vectors = self._open(name, new=True)
         try:
             fill(vectors)
@@ -208,7 +210,7 @@ class Home:
     @property
     def deleted(self) -> int:
         """How many vectors were deleted from the store since it was made."""
-        return int(self.catalog.meta(_DELETED) or 0)
+        return self.catalog.number(_DELETED)
 
     def count_deleted(self, count: int) -> None:
         """Note that vectors were deleted from the store."""
@@ -270,12 +272,13 @@ def _delete(path: Path) -> None:
 
 
 def _refuse_without_catalog(home: Path) -> None:
-    """Raise StoreError if there are vectors and no catalog: an empty one would hide the loss."""
+    """Raise StoreError if there was a catalog and is none: an empty one would hide the loss."""
     file = home / FILE_NAME
     is_lost = not file.exists() or file.stat().st_size == 0
-    if is_lost and any((home / FOLDER).glob("*")):
+    # The lock of the vectors is made after the catalog, and never deleted.
+    if is_lost and (any((home / FOLDER).glob("*")) or (home / locks.VECTORS).exists()):
         raise StoreError(
-            f"the catalog {str(file)!r} is lost, only its vectors are there",
+            f"the catalog {str(file)!r} is lost, only what is beside it is there",
             hint=f"restore it from a copy, or move the folder {str(home)!r} away and index your "
             "policies again: policyqa index PATH",
         )

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from index.errors import HomeError
 
 WRITER, VECTORS = "writer.lock", "vectors.lock"
 _HOLDER, _UNKNOWN = f"{WRITER}.holder", "unknown process"
-_WRITER_SECONDS, _VECTORS_SECONDS = 10.0, 60.0
+_WRITER_SECONDS, _VECTORS_SECONDS, _TURN_SECONDS = 10.0, 60.0, 0.5
 
 
 class Locks:
@@ -28,12 +29,13 @@ class Locks:
         """Raises HomeError if there can be no locks in the folder."""
         self._folder = folder
         self._writer = FileLock(folder / WRITER, timeout=_WRITER_SECONDS)
+        vectors = folder / VECTORS
         try:
-            self._vectors = ReadWriteLock(
-                folder / VECTORS, timeout=_VECTORS_SECONDS, is_singleton=False
-            )
+            self._vectors = ReadWriteLock(vectors, is_singleton=False)
         except (OSError, sqlite3.OperationalError) as error:
             raise not_writable(folder, str(error)) from error
+        except (sqlite3.DatabaseError, ValueError) as error:
+            raise _damaged(vectors, error) from error
 
     @property
     def is_writing(self) -> bool:
@@ -69,11 +71,11 @@ class Locks:
 
     def reading(self) -> AbstractContextManager[None]:
         """Read vectors, as others do, while none is written."""
-        return self._held(self._vectors.read_lock())
+        return self._held(_patient(self._vectors.acquire_read))
 
     def exclusive(self) -> AbstractContextManager[None]:
         """Have the vectors alone."""
-        return self._held(self._vectors.write_lock())
+        return self._held(_patient(self._vectors.acquire_write))
 
     @contextmanager
     def _held(self, lock: AbstractContextManager[object]) -> Iterator[None]:
@@ -87,6 +89,8 @@ class Locks:
                 ) from error
             except OSError as error:
                 raise not_writable(self._folder, error.strerror or str(error)) from error
+            except (sqlite3.DatabaseError, ValueError) as error:
+                raise _damaged(self._folder / VECTORS, error) from error
             try:
                 yield
             except PermissionError as error:
@@ -99,12 +103,34 @@ class Locks:
             return _UNKNOWN
 
 
+@contextmanager
+def _patient(acquire: Callable[[float], AbstractContextManager[object]]) -> Iterator[None]:
+    """Wait in short turns, for a signal is heard only between them."""
+    end = time.monotonic() + _VECTORS_SECONDS
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(acquire(_TURN_SECONDS))
+                break
+            except Timeout:
+                if time.monotonic() > end:
+                    raise
+        yield
+
+
 def not_writable(home: Path, reason: str) -> HomeError:
     """Return the error of a home that cannot be written to."""
     return HomeError(
         f"the home {str(home)!r} cannot be written to: {reason}",
         hint="correct its permissions or make room on its disk, or set POLICYQA_HOME to another "
         "folder",
+    )
+
+
+def _damaged(lock: Path, error: Exception) -> HomeError:
+    return HomeError(
+        f"the lock {str(lock)!r} is damaged: {error}",
+        hint="make sure that no other policyqa is at work, delete it, and try again",
     )
 
 

@@ -22,7 +22,11 @@ _Files = dict[Path, tuple[int, int]]
 
 def hindrance(home: Path, *names: str) -> str | None:
     """Return why a home, or what there is of these names in it, cannot be written to, or None."""
-    paths = (home, *(home / name for name in names))
+    try:
+        inside = [file for name in names for file in _below(home / name)]
+    except OSError:
+        return "permission denied"
+    paths = (home, *(home / name for name in names), *inside)
     if not all(os.access(path, os.W_OK) for path in paths if path.exists()):
         return "permission denied"
     return "no space left on its disk" if is_full(home) else None

@@ -8,6 +8,7 @@ that the catalog does not know is ignored. Chroma's errors become StoreError her
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ VECTOR_TOLERANCE = 0.01
 REPAIR = "repair it from the catalog: policyqa doctor --repair"
 _MAKE_ROOM = "make room on its disk, which is full, then try again"
 _SERVER_SECONDS = 60.0
+_PERTURB = -6  # M_PERTURB of malloc.h
 _SERVER_HINT = "start it (chroma run), or leave POLICYQA_CHROMA_URL unset, and try again"
 
 
@@ -87,15 +89,20 @@ class VectorStore:
     @classmethod
     def served(cls, url: str, name: str, *, new: bool = False) -> VectorStore:
         """Open or make the collection on a Chroma server, such as ``http://localhost:8000``."""
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            given = parts.port
+        except ValueError:
+            parts, given = urlsplit(""), None
+        is_known = parts.scheme in {"http", "https"} and parts.path in {"", "/"}
+        if not is_known or not parts.hostname:
             raise StoreError(
                 f"{url!r} is no Chroma server's address",
                 hint="set POLICYQA_CHROMA_URL to something like http://localhost:8000",
             )
         chromadb, settings = _chroma()
         secure = parts.scheme == "https"
-        port = parts.port or (443 if secure else 80)
+        port = given or (443 if secure else 80)
         place = f"the Chroma server {url!r}"
 
         def hint() -> str:
@@ -158,10 +165,10 @@ class VectorStore:
             return {}
         with self._translated():
             found = self._collection.get(ids=list(ids), include=["embeddings"])
-        return {
-            id_: np.asarray(vector, dtype=np.float32)
-            for id_, vector in zip(found["ids"], found["embeddings"], strict=True)
-        }
+            return {
+                id_: np.asarray(vector, dtype=np.float32)
+                for id_, vector in zip(found["ids"], found["embeddings"], strict=True)
+            }
 
     def search(self, vector: Vectors, policy: str | None, limit: int) -> list[Hit]:
         """Return the nearest passages, of one policy or of all, best first."""
@@ -172,8 +179,8 @@ class VectorStore:
                 where={"policy": policy} if policy is not None else None,
                 include=["metadatas", "distances"],
             )
-        rows = zip(found["ids"][0], found["metadatas"][0], found["distances"][0], strict=True)
-        return [Hit(id_, str(place["policy"]), 1 - float(far)) for id_, place, far in rows]
+            rows = zip(found["ids"][0], found["metadatas"][0], found["distances"][0], strict=True)
+            return [Hit(id_, str(place["policy"]), 1 - float(far)) for id_, place, far in rows]
 
     def _translated(self) -> AbstractContextManager[None]:
         return _translated(self._place, self._hint)
@@ -210,7 +217,20 @@ def _chroma() -> tuple[Any, Any]:
     import chromadb
     from chromadb.config import Settings
 
+    _initialise_memory()
     return chromadb, Settings(anonymized_telemetry=False)
+
+
+def _initialise_memory() -> None:
+    """Let what is allocated from now on be zeros, where the C library can (glibc's ``mallopt``).
+
+    Chroma writes memory that it never filled to its index files, and with it whatever this process
+    held there before: the words of a removed policy, or anything else.
+    """
+    import ctypes
+
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        libc.mallopt(_PERTURB, 0xFF)  # allocated memory gets the complement, 0
 
 
 @contextmanager
@@ -245,7 +265,7 @@ def _inspect(folder: Path) -> None:
         ) as connection:
             rows = connection.execute("SELECT name, config_json_str, schema_str FROM collections")
             configured = [(str(name), f"{config}{schema}") for name, config, schema in rows]
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeError) as error:
         raise StoreError(
             f"the vectors in {str(folder)!r} are damaged: {error}", hint=REPAIR
         ) from error

@@ -276,3 +276,16 @@ def test_a_signal_ends_indexing_soon_and_the_next_command_goes_on(
     assert len(home.catalog.policy_ids()) == 60
     assert_sound(home)
     home.close()
+
+
+def test_a_signal_is_heard_while_waiting_for_readers(full: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(full, tmp_path / "home"))
+    home = opened(path)
+    command = [sys.executable, str(PROGRAM), "remove", "compa", "--home", str(path)]
+    with home.locks.reading(), subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        time.sleep(3)
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 130
+    assert "compa" in home.catalog.policy_ids()
+    home.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import shutil
 import sqlite3
@@ -217,6 +218,68 @@ def test_a_damaged_log_of_the_catalog_leaves_a_state_that_was_committed(
         assert_sound(left)
 
 
+def overwrite(file: Path, old: bytes, new: bytes) -> None:
+    content = file.read_bytes()
+    assert old in content
+    file.write_bytes(content.replace(old, new))
+
+
+def sentence_vectors(file: Path) -> list[bytes]:
+    """Return pieces of what is stored of sentences alone, behind their passages' own vectors."""
+    with closing(sqlite3.connect(file)) as connection:
+        rows = connection.execute("SELECT vectors FROM passages").fetchall()
+    return [vectors[-8:] for (vectors,) in rows]
+
+
+@pytest.mark.parametrize("what", ["text", "vectors", "sentences", "title"])
+def test_changed_bytes_of_the_catalog_are_no_answer(tmp_path: Path, what: str) -> None:
+    home = small(tmp_path)
+    home.catalog.scrub()
+    home.close()
+    file = home.path / FILE_NAME
+    if what == "text":
+        overwrite(file, b"for 90 days", b"for 95 days")
+    elif what == "vectors":
+        for piece in sentence_vectors(file):
+            overwrite(file, piece, b"\xff" * len(piece))
+    elif what == "sentences":
+        overwrite(file, b"[[", b"[]")
+    else:
+        overwrite(file, b"Acme Privacy Policy", b"Acne Privacy Policy")
+    found = asked_here(home.path)
+    assert "is damaged" in found["error"]["message"]
+    assert "policyqa index PATH" in found["error"]["hint"]
+    assert "is damaged" in examined(home.path)[0]
+
+
+def test_a_generation_that_is_no_number_is_damage(tmp_path: Path) -> None:
+    home = small(tmp_path)
+    home.catalog.set_meta("generation", "1x7")
+    home.close()
+    assert "'generation' is no number" in asked_here(home.path)["error"]["message"]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_any_damage_to_the_catalog_is_an_error_or_found_or_changes_no_answer(
+    tmp_path: Path, seed: int
+) -> None:
+    home = small(tmp_path)
+    home.catalog.scrub()
+    home.close()
+    before, file = asked_here(home.path), home.path / FILE_NAME
+    chosen, content = random.Random(seed), bytearray(file.read_bytes())
+    if seed % 3:
+        place, length = chosen.randrange(len(content) - 512), chosen.choice([1, 16, 512])
+        content[place : place + length] = chosen.randbytes(length)
+    else:
+        for _ in range(100):
+            content[chosen.randrange(len(content))] ^= 1 << chosen.randrange(8)
+    file.write_bytes(content)
+    found = asked_here(home.path)
+    if "error" not in found and found != before:
+        assert examined(home.path)
+
+
 def sizes(home: Path) -> dict[str, int]:
     return {
         str(file.relative_to(home)): file.stat().st_size
@@ -349,6 +412,19 @@ def test_the_words_of_a_policy_whose_file_is_gone_are_in_no_file(tmp_path: Path)
     assert_sound(home)
     home.close()
     assert holding(home.path, word) == []
+
+
+def test_chroma_writes_no_memory_that_others_left(tmp_path: Path) -> None:
+    word = "Xylophonarium"
+    small(tmp_path).close()
+    for _ in range(5):
+        left = [bytearray(f"The {word} is kept. ".encode() * size) for size in (2, 30, 500, 20_000)]
+        left += [bytearray(f"The {word} is kept. ".encode() * 8_000) for _ in range(200)]
+        del left
+        with closing(opened(tmp_path / "home")) as home:
+            assert Assistant(home).ask(QUESTION).answers
+            repair(home)
+        assert holding(tmp_path / "home", word) == []
 
 
 @pytest.mark.parametrize("way", ["remove", "vanish"])

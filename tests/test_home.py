@@ -188,3 +188,25 @@ def test_a_command_or_holder_that_is_no_text_stops_nothing(
         home.writing(),
     ):
         pass
+
+
+def test_a_garbled_lock_is_one_error_that_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / locks.VECTORS).write_bytes(b"\x9dgarbage" * 500)
+    with pytest.raises(HomeError, match=locks.VECTORS) as caught:
+        with_lock(tmp_path)
+    assert "delete it" in caught.value.hint
+
+
+def with_lock(folder: Path) -> None:
+    """Take the lock of the vectors in a folder."""
+    with locks.Locks(folder).exclusive():
+        pass
+
+
+def test_a_catalog_that_is_gone_is_not_made_anew(open_home: OpenHome) -> None:
+    home = open_home()
+    home.close()
+    for lose in (lambda file: file.write_bytes(b""), Path.unlink):
+        lose(home.path / FILE_NAME)
+        with pytest.raises(StoreError, match="is lost"):
+            open_home()

@@ -157,3 +157,13 @@ def test_a_home_that_is_never_at_rest_is_no_copy(
     monkeypatch.setattr("index.readonly._files", lambda *_: {Path("one"): (next(times), 0)})
     with pytest.raises(HomeError, match="another process is writing"):
         copied(tmp_path, "one")
+
+
+def test_a_store_that_may_only_be_read_is_answered_from_too(home: Path) -> None:
+    allow(home, folders=0o755, files=0o644)
+    for file in (home / FOLDER).glob("*/*"):
+        if file.is_file():
+            file.chmod(0o444)
+    status, printed, said = policyqa(home, "ask", QUESTION)
+    assert (status, said) == (0, "")
+    assert "90 days" in printed

@@ -38,6 +38,9 @@ def indexed(found: list[Passage], vectors: Vectors) -> list[IndexedPassage]:
     return [IndexedPassage(p, p.text, v, none) for p, v in zip(found, vectors, strict=True)]
 
 
+NO_ADDRESSES = ["localhost", "http://localhost:99999", "http://[::1", "http://localhost:8000/api"]
+
+
 @pytest.fixture(params=["folder", "server"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStore]:
     """An empty store of each kind: one contract holds for both."""
@@ -206,7 +209,10 @@ def test_a_store_that_cannot_be_opened_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_server_that_is_not_there_is_one_error_with_what_to_do() -> None:
-    for url, says in (("http://127.0.0.1:9", "cannot be used"), ("localhost", "no Chroma server")):
+    for url, says in (
+        ("http://127.0.0.1:9", "cannot be used"),
+        *((bad, "no Chroma server") for bad in NO_ADDRESSES),
+    ):
         with pytest.raises(StoreError, match=says) as caught:
             VectorStore.served(url, "passages-fake")
         assert url in caught.value.message
