@@ -5,7 +5,11 @@ A metric that has no value on a sample raises UndefinedError; it never returns N
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+import re
+import string
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from index.types import Span
 
+Gold = Sequence[Sequence[Span]]
+"""Pieces of evidence, all needed; of a piece's places any one will do."""
 Numbers = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Statistic = Callable[[Numbers], float]
@@ -64,6 +70,156 @@ def is_hit(cited: Sequence[Span], gold: Sequence[Span], k: int, limit: int = 600
         raise ValueError(f"k and limit are at least 1, not {k} and {limit}")
     cut = [Span(span.start, min(span.end, span.start + limit)) for span in cited[:k]]
     return any(overlaps(span, wanted) for span in cut for wanted in gold)
+
+
+def recall_at(ranked: Sequence[Span], gold: Gold, k: int) -> float:
+    """Return the share of gold pieces that one of the first ``k`` spans overlaps.
+
+    Raises UndefinedError where there is no gold.
+
+    >>> recall_at([Span(0, 10), Span(50, 60)], [[Span(0, 9)], [Span(52, 60)]], k=1)
+    0.5
+    """
+    _some(gold, "recall")
+    return mean([is_hit(ranked, piece, k) if ranked else False for piece in gold])
+
+
+def reciprocal_rank(ranked: Sequence[Span], gold: Gold) -> float:
+    """Return one over the rank of the first span that overlaps gold, 0 if none does.
+
+    Its mean over questions is the MRR. Raises UndefinedError where there is no gold.
+
+    >>> reciprocal_rank([Span(90, 99), Span(0, 10)], [[Span(0, 9)]])
+    0.5
+    """
+    _some(gold, "the reciprocal rank")
+    places = [place for piece in gold for place in piece]
+    ranks = (rank for rank, span in enumerate(ranked, start=1) if is_hit([span], places, 1))
+    return 1 / next(ranks, math.inf)
+
+
+def ndcg_at(ranked: Sequence[Span], gold: Gold, k: int) -> float:
+    """Return the discounted gain of the first ``k`` spans over the best that is possible.
+
+    A span gains 1 if it overlaps a gold piece that none before it did (Järvelin and Kekäläinen
+    2002, binary). Raises UndefinedError where there is no gold.
+
+    >>> round(ndcg_at([Span(90, 99), Span(0, 10)], [[Span(0, 9)]], k=5), 3)
+    0.631
+    """
+    _some(gold, "nDCG")
+    left = list(gold)
+    gains = []
+    for span in ranked[:k]:
+        found = [piece for piece in left if is_hit([span], piece, 1)]
+        gains.append(bool(found))
+        left = [piece for piece in left if piece not in found]
+    ideal = [True] * min(k, len(gold))
+    return _discounted(gains) / _discounted(ideal)
+
+
+def _discounted(gains: Iterable[bool]) -> float:
+    return sum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains, start=1))
+
+
+def evidence_precision(spans: Sequence[Span], gold: Gold) -> float:
+    """Return the share of the spans' characters that are gold; each character counts once.
+
+    Raises UndefinedError where the spans have no character.
+
+    >>> evidence_precision([Span(0, 10), Span(5, 20)], [[Span(0, 5)]])
+    0.25
+    """
+    given = _characters(spans)
+    if not given:
+        raise UndefinedError("the precision of no characters is undefined")
+    return len(given & _characters(place for piece in gold for place in piece)) / len(given)
+
+
+def evidence_recall(spans: Sequence[Span], gold: Gold) -> float:
+    """Return the share of the gold's characters that the spans hold, taking each piece's best place.
+
+    Raises UndefinedError where there is no gold.
+
+    >>> evidence_recall([Span(0, 10)], [[Span(0, 5), Span(90, 99)], [Span(5, 20)]])
+    0.5
+    """
+    _some(gold, "the recall of characters")
+    given = _characters(spans)
+    found = total = 0
+    for piece in gold:
+        share, place = max((len(_characters([place]) & given), place) for place in piece)
+        found += share
+        total += place.end - place.start
+    return found / total
+
+
+def _characters(spans: Iterable[Span]) -> set[int]:
+    return {offset for span in spans for offset in range(span.start, span.end)}
+
+
+def normalised_answer(text: str) -> str:
+    """Return a text as SQuAD compares it: lower case, no punctuation, no articles, single spaces.
+
+    Rajpurkar et al. 2016, the official evaluation script.
+
+    >>> normalised_answer("The  90-days' Period.")
+    '90days period'
+    """
+    bare = "".join(c for c in text.lower() if c not in string.punctuation)
+    return " ".join(re.sub(r"\b(a|an|the)\b", " ", bare).split())
+
+
+def exact_match(predicted: str, answers: Sequence[str]) -> float:
+    """Return 1 if the prediction is one of the answers, as SQuAD compares them, else 0.
+
+    >>> exact_match("the 30 days", ["30 days.", "a month"])
+    1.0
+    """
+    return float(normalised_answer(predicted) in map(normalised_answer, answers))
+
+
+def token_f1(predicted: str, answers: Sequence[str]) -> float:
+    """Return the best F1 of the prediction's words against one answer's (SQuAD).
+
+    Raises UndefinedError for no answers.
+
+    >>> token_f1("kept for 30 days", ["30 days"])
+    0.6666666666666666
+    """
+    _some(answers, "F1")
+    return max(_f1(normalised_answer(predicted), normalised_answer(one)) for one in answers)
+
+
+def _f1(predicted: str, answer: str) -> float:
+    ours, theirs = predicted.split(), answer.split()
+    if not ours or not theirs:
+        return float(ours == theirs)
+    shared = sum((Counter(ours) & Counter(theirs)).values())
+    return 2 * shared / (len(ours) + len(theirs))
+
+
+def macro_f1(counts: Numbers) -> float:
+    """Return the mean of both classes' F1, from rows of true and false positives and negatives.
+
+    ``counts`` is ``[n, 4]``: true positives, false positives, false negatives, true negatives.
+    A class that is neither there nor predicted has no F1: UndefinedError.
+
+    >>> round(macro_f1(np.array([[1, 1, 0, 8.0]])), 3)
+    0.804
+    """
+    positive, false_positive, false_negative, negative = counts.sum(axis=0)
+    wrong = false_positive + false_negative
+    if not (positive or wrong) or not (negative or wrong):
+        raise UndefinedError("macro F1 is undefined: a class is neither there nor predicted")
+    return float(
+        (2 * positive / (2 * positive + wrong) + 2 * negative / (2 * negative + wrong)) / 2
+    )
+
+
+def _some(values: Sequence[object], what: str) -> None:
+    if not values:
+        raise UndefinedError(f"{what} is undefined where there is no gold")
 
 
 def mean(values: ArrayLike) -> float:
@@ -183,6 +339,9 @@ def bootstrap(
     value = _defined(statistic, sample)
     units = _units(len(sample), groups)
     generator = np.random.default_rng(seed)
+    if statistic is mean:
+        low, high = np.percentile(_means(sample, units, generator, resamples), _TAILS)
+        return Estimate(value, float(low), float(high), len(sample))
     found: list[float] = []
     for _ in range(_REDRAWS * resamples):
         drawn = generator.integers(len(units), size=len(units))
@@ -198,6 +357,17 @@ def bootstrap(
         f"the statistic is defined on {len(found)} of {_REDRAWS * resamples} resamples, "
         f"{resamples} are needed: there are too few values or groups for an interval"
     )
+
+
+def _means(
+    sample: Numbers, units: Sequence[NDArray[np.intp]], generator: np.random.Generator, count: int
+) -> Numbers:
+    """Return the means of resamples, from each unit's sum: what is drawn is drawn at once."""
+    drawn = generator.integers(len(units), size=(count, len(units)))
+    sums = np.array([sample[unit].sum() for unit in units])
+    sizes = np.array([len(unit) for unit in units])
+    means: Numbers = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+    return means
 
 
 def _units(count: int, groups: Sequence[str] | None) -> list[NDArray[np.intp]]:

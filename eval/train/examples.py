@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.benchmarks import Benchmark, Case, indexed, opp115, policy_questions
+from eval.benchmarks import Benchmark, Case, Expected, opp115, policy_questions
+from eval.corpus import indexed
 from eval.metrics import overlaps
 from index.catalog import Catalog
 from index.home import Home
@@ -102,12 +103,16 @@ def _strangers(file: Path, benchmark: Benchmark) -> Benchmark:
         for qa in paragraph["qas"]
     ]
     chooser = random.Random(SEED)
-    names = sorted(benchmark.policies)
+    names = sorted(benchmark.texts)
     cases = tuple(
-        Case(f"squad-{n}", chooser.choice(names), question, False, "out of domain", ())
+        _unanswered(f"squad-{n}", chooser.choice(names), question)
         for n, question in enumerate(chooser.sample(questions, _STRANGERS))
     )
-    return Benchmark("squad", benchmark.policies, cases)
+    return Benchmark("squad", cases, benchmark.texts)
+
+
+def _unanswered(id_: str, policy: str, question: str) -> Case:
+    return Case(id_, question, "made", "train", (policy,), {policy: Expected(stated=False)})
 
 
 def _elsewhere(benchmark: Benchmark, policies: Mapping[str, Policy]) -> Benchmark:
@@ -119,14 +124,15 @@ def _elsewhere(benchmark: Benchmark, policies: Mapping[str, Policy]) -> Benchmar
     cases = []
     for case in benchmark.cases:
         text = policies[case.policy].text
-        evidence = words.of_sentence(readable(" ".join(gold.of(text) for gold in case.gold))).stems
+        quoted = " ".join(place.of(text) for place in _places(case))
+        evidence = words.of_sentence(readable(quoted)).stems
         shared = words.of_question(case.question).stems & evidence
         naming = {stem for stem in shared if words.rarity_of(stem) >= _NAMING}
         others = [name for name in sorted(used) if naming.isdisjoint(used[name])]
         if naming and others:
             other = chooser.choice(others)
-            cases.append(Case(f"{case.id}-{other}", other, case.question, False, "elsewhere", ()))
-    return Benchmark("elsewhere", benchmark.policies, tuple(cases))
+            cases.append(_unanswered(f"{case.id}-{other}", other, case.question))
+    return Benchmark("elsewhere", tuple(cases), benchmark.texts)
 
 
 def _examples(
@@ -146,14 +152,27 @@ def _examples(
         table = sheet(question, found.evidence[policy.id])
         evidence = np.array([_is_evidence(case, s.start, s.end) for s in table.sentences])
         examples.append(
-            Example(question, table, evidence, case.answerable, policy.id, weight, repeated)
+            Example(
+                question,
+                table,
+                evidence,
+                case.expect[case.policy].stated,
+                policy.id,
+                weight,
+                repeated,
+            )
         )
         _show(benchmark.name, number, len(texts))
     return examples
 
 
 def _is_evidence(case: Case, start: int, end: int) -> bool:
-    return any(overlaps(Span(start, end), gold) for gold in case.gold)
+    return any(overlaps(Span(start, end), place) for place in _places(case))
+
+
+def _places(case: Case) -> list[Span]:
+    """Return every place of the evidence, in the order of the text."""
+    return sorted({place for piece in case.expect[case.policy].gold for place in piece})
 
 
 def _show(what: str, done: int, total: int) -> None:

@@ -1,0 +1,27 @@
+"""The systems that are evaluated, by name: policyqa, and what it is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from eval.systems.context import Context, System
+from eval.systems.obvious import obvious
+from eval.systems.ours import policyqa
+from eval.systems.sentences import bm25, similarity
+from index.errors import UsageError
+
+SYSTEMS: Mapping[str, Callable[[Context], System]] = {
+    "policyqa": policyqa,
+    "obvious": obvious,
+    "similarity": similarity,
+    "bm25": bm25,
+}
+
+
+def system_of(name: str, context: Context) -> System:
+    """Return a system by its name. Raises UsageError for one that is unknown or not installed."""
+    if name not in SYSTEMS:
+        raise UsageError(
+            f"there is no system {name!r}", hint=f"choose of: {', '.join(sorted(SYSTEMS))}"
+        )
+    return SYSTEMS[name](context)
