@@ -185,6 +185,36 @@ def _refuse_regression(before: Report, now: Report, baseline: Path) -> None:
         raise UsageError(f"worse than the baseline: {names}", hint=hint)
 
 
+@app.command()
+def judge(
+    folder: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    llm: Annotated[str, typer.Option("--llm", help="The judge, such as openai/qwen3.")],
+    system: SystemOption = "policyqa",
+    data: DataOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Let a language model judge a run's answers, and write the report again with what it said."""
+    with handled(as_json=False):
+        from eval import judge as judging
+        from eval.benchmarks import sets
+        from eval.run import read_run, responses
+        from qa.llm import load_llm
+
+        made = read_run(folder)
+        if system not in made.systems:
+            raise UsageError(
+                f"the run has no system {system!r}", hint=f"it has: {', '.join(made.systems)}"
+            )
+        name, _, split = made.set.partition("/")
+        benchmark = sets.load(name, split, data)
+        complete = load_llm(llm, Settings.load(config=config))
+        answers = responses(folder, made.systems[system])
+        with terminal.progress_bar(terminal.err()) as progress:
+            said = list(judging.judge(benchmark, answers, complete, progress=progress))
+        judging.write(folder, llm, system, said)
+        _show(_write(made, benchmark, folder))
+
+
 def _show(report: Report) -> None:
     from eval import page
 
@@ -195,6 +225,8 @@ def _show(report: Report) -> None:
     if report.controls:
         head = ["control", "caught by", "its figure", "policyqa's", ""]
         out.print(_table(head, page.control_rows(report)))
+    for line in page.judge_lines(report):
+        out.print(Text(line))
 
 
 def _show_comparison(found: Comparison) -> None:

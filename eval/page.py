@@ -96,6 +96,17 @@ def control_rows(report: Report) -> list[list[str]]:
     ]
 
 
+def judge_lines(report: Report) -> Iterator[str]:
+    """Yield what the language model said, if one was asked."""
+    if report.judged:
+        one = report.judged
+        counts = ", ".join(f"{n:,} {outcome}" for outcome, n in one.outcomes.items())
+        yield (
+            f"Judged by {one.model} (not part of any gate), {one.system}: faithful "
+            f"{show(one.faithful)}, correct {show(one.correct)}; answers: {counts}"
+        )
+
+
 def markdown(report: Report) -> str:
     """Return the figures as Markdown; in brackets 95 % intervals."""
     names = list(report.systems)
@@ -106,6 +117,7 @@ def markdown(report: Report) -> str:
         head = ["control", "caught by", "control's", "policyqa's", ""]
         tables.append(_table(head, control_rows(report)))
         tables += [f"**Nothing shows that {name!r} is wrong.**" for name in uncaught(report)]
+    tables += [escape_markdown(line) for line in judge_lines(report)]
     machine = ", ".join(f"{key} {value}" for key, value in report.machine.items())
     return "\n\n".join([*tables, escape_markdown(machine)]) + "\n"
 
@@ -141,6 +153,7 @@ def html(
         systems=list(report.systems),
         rows=main_rows(report, overall),
         controls=control_rows(report),
+        judge=list(judge_lines(report)),
         groups=_groups(report, system),
         plots=_plots(report, benchmark, made, system),
         worst=list(worst(report, benchmark, made[system], system)),

@@ -12,6 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from eval.benchmarks import Benchmark
 from eval.controls import CONTROLS, Control
+from eval.judge import Judged
+from eval.judge import read as read_judged
 from eval.metrics import Estimate
 from eval.responses import Response
 from eval.run import Run, responses
@@ -50,7 +52,7 @@ class ControlReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run came to."""
+    """What a run came to; ``judged`` is there where a language model was asked, too."""
 
     set: str
     made: str
@@ -60,6 +62,7 @@ class Report:
     policies: int
     systems: Mapping[str, SystemReport]
     controls: Mapping[str, ControlReport]
+    judged: Judged | None = None
 
 
 def make(run: Run, benchmark: Benchmark, out: Path) -> Report:
@@ -79,6 +82,7 @@ def make(run: Run, benchmark: Benchmark, out: Path) -> Report:
         policies=len(benchmark.texts),
         systems=systems,
         controls=controls,
+        judged=read_judged(out),
     )
 
 

@@ -7,7 +7,8 @@ PolicyQAError
 ├── DocumentError           a file that cannot become a policy
 ├── HomeError               the home cannot be created, read or written
 ├── StoreError              the index is damaged or was built with something else
-└── EncoderError            the encoder cannot be loaded or is not the recorded one
+├── EncoderError            the encoder cannot be loaded or is not the recorded one
+└── LLMError                the configured language model did not answer
 
 Each says what, which and why in its message, and what to do next in its hint.
 """
@@ -66,3 +67,9 @@ class EncoderError(PolicyQAError):
     """The encoder cannot be loaded, or its files are not the ones this version came with."""
 
     code = "encoder"
+
+
+class LLMError(PolicyQAError):
+    """The configured language model cannot be reached, or sent something that is no answer."""
+
+    code = "llm"

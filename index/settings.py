@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from platformdirs import user_data_path
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -42,6 +42,8 @@ class Settings(BaseSettings):
     allow_download: bool = False
     chroma_url: str | None = None
     evidence: int = Field(default=24, ge=1, le=100)
+    llm_base_url: str | None = None
+    llm_api_key: SecretStr | None = None
 
     @classmethod
     def load(cls, *, config: Path | None = None, **options: Any) -> Settings:
