@@ -63,7 +63,7 @@ def show(estimate: Estimate | None) -> str:
 
 def headline(report: Report) -> str:
     """Return what was measured, in a line."""
-    return (
+    return printable(
         f"{report.set}: {report.cases} questions over {report.policies} policies, "
         f"{report.made[:10]}, policyqa {report.policyqa}"
     )
@@ -148,7 +148,7 @@ def html(
     overall = {name: one.figures for name, one in report.systems.items()}
     return template.render(
         headline=headline(report),
-        report=report,
+        machine=printable("; ".join(f"{key}: {value}" for key, value in report.machine.items())),
         system=system,
         systems=list(report.systems),
         rows=main_rows(report, overall),
@@ -166,7 +166,10 @@ def _groups(report: Report, system: str) -> dict[str, Any]:
     names = ("right status", "hit@1", "false answers", "false refusals", "token F1", "facts")
     there = [name for name in names if name in one.figures]
     groups = {**{f"split: {name}": of for name, of in one.splits.items()}, **one.kinds}
-    rows = [[name, *(show(of.get(metric)) for metric in there)] for name, of in groups.items()]
+    rows = [
+        [printable(name), *(show(of.get(metric)) for metric in there)]
+        for name, of in groups.items()
+    ]
     return {"head": ["", *there], "rows": rows}
 
 
@@ -206,9 +209,9 @@ def worst(
         places = [place for piece in gold for place in piece]
         nearest = prediction.ranked[0].of(text) if prediction.ranked else ""
         yield Worst(
-            case=case.id,
-            policy=score.policy,
-            kind=case.kind,
+            case=printable(case.id),
+            policy=printable(score.policy),
+            kind=printable(case.kind),
             question=printable(case.question),
             fault=_fault(score),
             p_stated=prediction.p_stated,

@@ -14,6 +14,7 @@ from eval.metrics import Estimate
 from eval.report import Report
 from eval.responses import Response
 from eval.scores import Score
+from qa.render import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,6 +24,7 @@ _BINS = np.linspace(0.5, 1.0, 6)
 _DEPTHS = range(1, 11)
 _SIZE = (7.5, 4.2)
 _LATENCY = 0.0001
+_LONGEST = 40
 
 
 def _svg(title: str, draw: Callable[[Axes], None], *, height: float = _SIZE[1]) -> str:
@@ -35,7 +37,9 @@ def _svg(title: str, draw: Callable[[Axes], None], *, height: float = _SIZE[1]) 
         figure = Figure(figsize=(_SIZE[0], height), layout="constrained")
         draw(figure.subplots())
         written = io.StringIO()
-        figure.savefig(written, format="svg", metadata={"Date": None})
+        figure.savefig(
+            written, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        )
     return written.getvalue()[written.getvalue().index("<svg") :]
 
 
@@ -51,7 +55,10 @@ def by_kind(report: Report, system: str) -> str:
         ):
             points = [(n + offset, read(groups[name])) for n, name in enumerate(rows)]
             _intervals(axes, [(n, one) for n, one in points if one], mark, label)
-        axes.set_yticks(range(len(rows)), rows)
+        # Kinds are words of the set: no formulas, nothing that acts.
+        axes.set_yticks(
+            range(len(rows)), [printable(row)[:_LONGEST] for row in rows], parse_math=False
+        )
         axes.set_xlim(-0.02, 1.02)
         axes.grid(axis="x", alpha=0.3)
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)

@@ -7,6 +7,7 @@ import inspect
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,7 +63,7 @@ def test_every_metric_documents_an_example() -> None:
         for name, function in inspect.getmembers(metrics, inspect.isfunction)
         if function.__module__ == metrics.__name__ and not name.startswith("_")
     ]
-    assert len(public) == 8
+    assert len(public) == 17
     assert not [each.__name__ for each in public if ">>> " not in (each.__doc__ or "")]
 
 
@@ -311,3 +312,94 @@ def test_a_fault_in_a_statistic_is_not_taken_for_undefined() -> None:
 
     with pytest.raises(ValueError, match="a fault"):
         bootstrap(values, faulty)
+
+
+# Rankings, characters and words.
+
+PLACES = st.builds(
+    lambda start, length: Span(start, start + length), st.integers(0, 60), st.integers(1, 20)
+)
+RANKED = st.lists(PLACES, max_size=6)
+GOLD = st.lists(st.lists(PLACES, min_size=1, max_size=3), min_size=1, max_size=4)
+
+
+@given(RANKED, GOLD, st.integers(1, 6))
+def test_rank_metrics_lie_between_zero_and_one_and_agree(
+    ranked: list[Span], gold: list[list[Span]], k: int
+) -> None:
+    recall, gain = metrics.recall_at(ranked, gold, k), metrics.ndcg_at(ranked, gold, k)
+    first = metrics.reciprocal_rank(ranked, gold)
+    assert 0 <= recall <= 1
+    assert 0 <= gain <= 1 + 1e-9
+    assert (recall > 0) == (gain > 0) == (first >= 1 / k)
+    assert metrics.recall_at(ranked, gold, k + 1) >= recall
+
+
+@given(RANKED, GOLD)
+def test_all_of_the_text_has_full_recall_and_gold_full_precision(
+    ranked: list[Span], gold: list[list[Span]]
+) -> None:
+    assert metrics.evidence_recall([Span(0, 80)], gold) == 1
+    assert metrics.evidence_precision([place for piece in gold for place in piece], gold) == 1
+    if ranked:
+        assert 0 <= metrics.evidence_precision(ranked, gold) <= 1
+        assert metrics.evidence_recall(ranked, gold) <= metrics.evidence_recall(
+            [*ranked, Span(0, 80)], gold
+        )
+
+
+def test_the_order_matters_to_rank_metrics() -> None:
+    gold, wrong, right = [[Span(0, 10)]], Span(50, 60), Span(0, 10)
+    early, late = [right, wrong, wrong], [wrong, wrong, right]
+    assert metrics.reciprocal_rank(early, gold) == 1
+    assert metrics.reciprocal_rank(late, gold) == pytest.approx(1 / 3)
+    assert metrics.ndcg_at(early, gold, 3) > metrics.ndcg_at(late, gold, 3)
+
+
+def test_a_piece_found_twice_gains_once() -> None:
+    gold = [[Span(0, 10)], [Span(30, 40)]]
+    assert metrics.ndcg_at([Span(0, 10), Span(1, 9)], gold, 2) < 1
+    assert metrics.recall_at([Span(0, 10), Span(1, 9)], gold, 2) == 0.5
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: metrics.recall_at([], [], 1),
+        lambda: metrics.reciprocal_rank([], []),
+        lambda: metrics.ndcg_at([], [], 1),
+        lambda: metrics.evidence_recall([], []),
+        lambda: metrics.evidence_precision([], [[Span(0, 1)]]),
+        lambda: metrics.token_f1("", []),
+        lambda: metrics.macro_f1(np.array([[0, 0, 0, 9.0]])),
+    ],
+)
+def test_what_has_no_value_is_undefined(call: Callable[[], float]) -> None:
+    with pytest.raises(UndefinedError):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("predicted", "answer", "f1", "exact"),
+    [
+        ("30 days", "30 days", 1, 1),
+        ("The 30-days", "30days.", 1, 1),
+        ("30 days", "90 days", 0.5, 0),
+        ("", "30 days", 0, 0),
+        ("a the", "an", 1, 1),  # nothing is left of either
+        ("thirty", "", 0, 0),
+    ],
+)
+def test_words_are_compared_as_squad_does(
+    predicted: str, answer: str, f1: float, exact: float
+) -> None:
+    assert metrics.token_f1(predicted, [answer]) == pytest.approx(f1)
+    assert metrics.exact_match(predicted, [answer]) == exact
+
+
+@given(st.lists(st.sampled_from([0.0, 0.25, 1.0]), min_size=1, max_size=20), st.integers(1, 5))
+def test_the_interval_of_a_mean_holds_it(values: list[float], groups: int) -> None:
+    names = [str(n % groups) for n in range(len(values))]
+    found = bootstrap(values, groups=names, resamples=200)
+    assert found.value == pytest.approx(mean(values))
+    assert min(values) <= found.low <= found.high <= max(values)

@@ -121,21 +121,33 @@ def read_cases(
 
 
 class Texts(dict[str, str]):
-    """The policies of a set, each read when it is first asked for."""
+    """The policies of a set by their files' names in a folder, each read when it is asked for.
 
-    def __init__(self, file: Callable[[str], Path], *, hint: str) -> None:
+    Raises DocumentError for a file that cannot be read, and for a name that leads out of the folder.
+    """
+
+    def __init__(self, folder: Path, suffix: str = "", *, hint: str) -> None:
         super().__init__()
-        self._file = file
+        self._folder = folder.absolute()
+        self._suffix = suffix
         self._hint = hint
 
-    def __missing__(self, policy: str) -> str:
-        self[policy] = text = read_document(self._file(policy), hint=self._hint)
+    def __missing__(self, name: str) -> str:
+        self[name] = text = read_document(self._file(name), hint=self._hint)
         return text
 
     @property
     def files(self) -> dict[str, Path]:
-        """The files that were read, by policy."""
-        return {policy: self._file(policy) for policy in self}
+        """The files that were read, by name."""
+        return {name: self._file(name) for name in self}
+
+    def _file(self, name: str) -> Path:
+        file = self._folder / f"{name}{self._suffix}"
+        if not file.resolve().is_relative_to(self._folder.resolve()):
+            raise DocumentError(
+                f"the path {name!r} leads out of {str(self._folder)!r}", hint=self._hint
+            )
+        return file
 
 
 def places(quote: str, text: str) -> tuple[Span, ...]:

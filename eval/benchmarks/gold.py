@@ -64,7 +64,7 @@ def load(folder: Path, split: str) -> Benchmark:
     twice, a policy that is not one of the five, and a quote that is not in its policy.
     """
     known = sorted(file.stem for file in CORPUS.glob("*.txt"))
-    texts = Texts(lambda policy: CORPUS / f"{policy}.txt", hint=_HINT)
+    texts = Texts(CORPUS, ".txt", hint=_HINT)
     ids: set[str] = set()
 
     def case(row: _Row) -> Case:

@@ -33,8 +33,7 @@ def load(folder: Path, split: str) -> Benchmark:
     did, for citing either is right. Raises DocumentError for a missing file, and with the line's
     number for a line that cannot be read, an id that stands twice, and a span outside its policy.
     """
-    policies = folder / split / "policies"
-    texts = Texts(lambda policy: policies / f"{policy}.txt", hint=_HINT)
+    texts = Texts(folder / split / "policies", ".txt", hint=_HINT)
 
     def case(row: _Row) -> Case:
         marked = within((*row.evidence, *row.also_ok), texts[row.policy])

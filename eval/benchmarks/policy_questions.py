@@ -24,7 +24,7 @@ def load(folder: Path, split: str) -> Benchmark:
     repeat itself. Raises DocumentError for a missing file, and with the line's number for a line
     that cannot be read, an id that stands twice, and a quote that is not in its policy.
     """
-    texts = Texts(lambda policy: folder / "policies" / f"{policy}.md", hint=_HINT)
+    texts = Texts(folder / "policies", ".md", hint=_HINT)
 
     def case(row: _Row) -> Case:
         text = texts[row.policy]

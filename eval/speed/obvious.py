@@ -27,7 +27,7 @@ def index(folder: str, store: str) -> None:
     configure()
     started = time.perf_counter()
     documents = SimpleDirectoryReader(folder).load_data()
-    context = StorageContext.from_defaults(vector_store=vector_store(store))
+    context = StorageContext.from_defaults(vector_store=_vector_store(store))
     VectorStoreIndex.from_documents(documents, storage_context=context)
     print(json.dumps({"seconds": time.perf_counter() - started}))
 
@@ -52,7 +52,7 @@ def tokens(store: str) -> None:
     from index.encode import load_encoder
 
     encoder = load_encoder("default")
-    nodes = vector_store(store).get_nodes(None)
+    nodes = _vector_store(store).get_nodes(None)
     counts = [encoder.count(node.get_content(metadata_mode=MetadataMode.EMBED)) for node in nodes]
     read = sum(min(count, encoder.window - 2) for count in counts)
     print(json.dumps({"chunks": len(counts), "given": sum(counts), "encoded": read}))
@@ -62,7 +62,7 @@ def _retriever(store: str) -> BaseRetriever:
     from llama_index.core import VectorStoreIndex
 
     configure()
-    return VectorStoreIndex.from_vector_store(vector_store(store)).as_retriever()
+    return VectorStoreIndex.from_vector_store(_vector_store(store)).as_retriever()
 
 
 def configure() -> None:
@@ -76,8 +76,7 @@ def configure() -> None:
     Settings.llm = MockLLM()
 
 
-def vector_store(store: str) -> ChromaVectorStore:
-    """Return llama-index's view of a collection in a folder, created if there is none."""
+def _vector_store(store: str) -> ChromaVectorStore:
     import chromadb
     from llama_index.vector_stores.chroma import ChromaVectorStore
 

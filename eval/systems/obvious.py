@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from importlib.util import find_spec
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from eval.benchmarks import Case
 from eval.responses import Found, Prediction, Quoted, Response
@@ -55,20 +55,22 @@ def obvious(context: Context) -> System:
 
 
 def _obvious_index(context: Context) -> VectorStoreIndex:
+    import chromadb
     from llama_index.core import Document, StorageContext, VectorStoreIndex
+    from llama_index.vector_stores.chroma import ChromaVectorStore
 
-    from eval.speed.obvious import configure, vector_store
+    from eval.speed.obvious import configure
 
     configure()
     documents = [
         Document(text=text, metadata={"policy": name}, excluded_embed_metadata_keys=["policy"])
         for name, text in context.benchmark.texts.items()
     ]
-    folder = TemporaryDirectory(prefix="policyqa-obvious-", ignore_cleanup_errors=True)
-    storage = StorageContext.from_defaults(vector_store=vector_store(folder.name))
-    index = VectorStoreIndex.from_documents(documents, storage_context=storage)
-    index.folder = folder  # type: ignore[attr-defined]  # it is deleted with the index
-    return index
+    collection = chromadb.EphemeralClient().create_collection(f"policies-{uuid4().hex}")
+    storage = StorageContext.from_defaults(
+        vector_store=ChromaVectorStore(chroma_collection=collection)
+    )
+    return VectorStoreIndex.from_documents(documents, storage_context=storage)
 
 
 def _chunks(
