@@ -3,6 +3,9 @@ PYTHON ?= python3
 BASE := .venv/base
 DEV := .venv/dev
 LOCK := --quiet --no-header --no-emit-index-url --no-emit-find-links --strip-extras pyproject.toml
+EVAL := .venv/evaluation
+SYSTEMS ?= policyqa obvious similarity bm25
+SET ?= gold
 Q ?= how long is data retained?
 # Taken as it is typed: neither make nor the shell may read anything into a question.
 override Q := $(value Q)
@@ -11,7 +14,7 @@ export Q
 export HF_HUB_OFFLINE := 1
 export ANONYMIZED_TELEMETRY := False
 
-.PHONY: ask test check heldout speed train lock clean
+.PHONY: ask test check eval gate speed train lock clean
 
 ask: $(BASE)/.installed  ## answer a question: make ask Q="is my data sold?"
 	@$(BASE)/bin/policyqa ask "$$Q"
@@ -24,8 +27,12 @@ check: $(DEV)/.installed  ## lint and type-check
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/mypy
 
-heldout: $(DEV)/.installed  ## measure on questions with known evidence: make heldout DATA=DIR
-	$(DEV)/bin/python -m eval.heldout --data "$(DATA)"
+eval: $(DEV)/.installed  ## measure on the gold questions, or on a set: make eval SET=opp115 DATA=DIR
+	$(DEV)/bin/policyqa eval run --set "$(SET)" $(if $(DATA),--data "$(DATA)") \
+		--home $(EVAL) --out "$(EVAL)/$(SET)" $(SYSTEMS:%=--system %)
+
+gate: $(DEV)/.installed  ## fail if answers to the gold questions are worse than the baseline's
+	$(DEV)/bin/policyqa eval gate --baseline eval/baseline.json --home $(EVAL) --out $(EVAL)/gate
 
 speed: $(DEV)/.installed  ## compare with the obvious pipeline, in one run
 	$(DEV)/bin/python -m eval.speed

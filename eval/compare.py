@@ -13,6 +13,7 @@ from eval.scores import METRICS, Metric, Score
 from index.errors import UsageError
 
 _FLIPS = ("hit@1", "right")
+_NOTICEABLE = 0.005
 Pair = tuple[Score, Score]
 
 
@@ -27,11 +28,14 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """``better`` or ``worse`` where the interval leaves zero out, else ``same``."""
-        low, high = sorted(
-            (self.change.low * self.metric.better, self.change.high * self.metric.better)
-        )
-        return "better" if low > 0 else "worse" if high < 0 else "same"
+        """``better`` or ``worse`` where the interval leaves zero out, else ``same``.
+
+        A change below what another processor alone can make is ``same``, however sure it is.
+        """
+        ends = sorted((self.change.low * self.metric.better, self.change.high * self.metric.better))
+        if abs(self.change.value) < _NOTICEABLE or ends[0] <= 0 <= ends[1]:
+            return "same"
+        return "better" if ends[0] > 0 else "worse"
 
 
 @dataclass(frozen=True, slots=True)
