@@ -2,8 +2,9 @@
 
 All text and offsets live here; the vectors in Chroma can be made again from it. SQLite does not see
 changed bytes: each row of what answers are made of has a *seal*, a checksum that is compared when the
-row is read. Every change of a
-policy is one transaction and raises the *generation*, by which a reader sees that something changed.
+row is read, and a policy's row says how many passages it has, for one that is not found has no seal.
+Every change of a policy is one transaction and raises the *generation*, by which a reader sees that
+something changed.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from threading import RLock
@@ -24,14 +26,15 @@ from index.encode import Vectors
 from index.errors import HomeError, StoreError
 from index.types import Passage, Policy, Section, Sentence, Span
 
-FORMAT = 2
+FORMAT = 3
 FILE_NAME = "catalog.sqlite3"
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE policies (
     id TEXT PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, title TEXT NOT NULL, names TEXT NOT NULL,
-    domains TEXT NOT NULL, updated TEXT, text TEXT NOT NULL, seal BLOB NOT NULL
+    domains TEXT NOT NULL, updated TEXT, text TEXT NOT NULL, passages INTEGER NOT NULL,
+    seal BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE sources (
     path TEXT PRIMARY KEY, root TEXT NOT NULL,
@@ -131,11 +134,13 @@ class Catalog:
         if found == 0:
             with self.transaction():
                 if not self._connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-                    for statement in (*_SCHEMA.split(";\n"), _TRIGGER):
-                        self._connection.execute(statement)
+                    _create(self._connection)
                     self._connection.execute("INSERT INTO meta VALUES ('generation', '0')")
                     self._connection.execute(f"PRAGMA user_version = {FORMAT}")
-        elif found != FORMAT:
+        elif found == FORMAT:
+            if _schema(self._connection) != _expected_schema():
+                raise _damaged(self.path, "its tables are not as they were made")
+        else:
             raise StoreError(
                 f"the catalog {str(self.path)!r} has format {found}; this version reads {FORMAT}",
                 hint="use the version of policyqa that made it, or set POLICYQA_HOME to a new "
@@ -295,26 +300,23 @@ class Catalog:
         )
         return tuple(row[0] for row in rows)
 
-    def passage_count(self, policy: str) -> int:
-        """Return how many passages a policy has."""
-        rows = self._rows("SELECT count(*) FROM passages WHERE policy = ?", (policy,))
-        return int(rows[0][0])
-
     def passage_counts(self) -> dict[str, int]:
         """Return how many passages each policy has."""
         rows = self._rows("SELECT policy, count(*) FROM passages GROUP BY policy")
         return {row[0]: row[1] for row in rows}
 
-    def passages(self, policy: Policy, ids: Sequence[str] | None = None) -> list[IndexedPassage]:
-        """Return passages of a policy in order: those with the given ids, or all."""
+    def passages(self, policy: Policy) -> list[IndexedPassage]:
+        """Return the passages of a policy in order. Raises StoreError if one is not found."""
         rows = self._rows(
             "SELECT p.*, w.text AS words FROM passages p JOIN words w ON w.rowid = p.number "
-            "WHERE p.policy = ?1 AND (?2 IS NULL OR p.id IN (SELECT value FROM json_each(?2))) "
-            "ORDER BY p.ordinal",
-            (policy.id, None if ids is None else json.dumps(ids)),
+            "WHERE p.policy = ? ORDER BY p.ordinal",
+            (policy.id,),
         )
         for _, *values, seal, words in rows:
             self._compare(seal, [*values, words])
+        recorded = self._rows("SELECT passages FROM policies WHERE id = ?", (policy.id,))
+        if len(rows) != (recorded[0][0] if recorded else 0):
+            raise _damaged(self.path, f"not all passages of {policy.id!r} are found")
         return [_indexed(row, policy.text) for row in rows]
 
     def search(self, query: str, policy: str | None, limit: int) -> list[tuple[str, str]]:
@@ -378,6 +380,24 @@ class Catalog:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
+def _create(connection: sqlite3.Connection) -> None:
+    for statement in (*_SCHEMA.split(";\n"), _TRIGGER):
+        connection.execute(statement)
+
+
+def _schema(connection: sqlite3.Connection) -> list[tuple[str, str | None]]:
+    """Return the statements that made the tables; SQLite trusts them whatever they have become."""
+    rows = connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name")
+    return [(row[0], row[1]) for row in rows]
+
+
+@cache
+def _expected_schema() -> list[tuple[str, str | None]]:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        _create(connection)
+        return _schema(connection)
+
+
 def _damaged(path: Path, reason: str) -> StoreError:
     """The catalog is the only record: what is lost with it can only be indexed again."""
     return StoreError(
@@ -403,9 +423,10 @@ def _put(connection: sqlite3.Connection, version: Version) -> None:
         json.dumps(policy.domains),
         updated,
         policy.text,
+        len(version.passages),
     )
     connection.execute(
-        "INSERT INTO policies VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*values, _seal(values))
+        "INSERT INTO policies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*values, _seal(values))
     )
     # A file whose words changed may still count as another policy's.
     connection.executemany(

@@ -7,6 +7,7 @@ PolicyQAError
 ├── DocumentError           a file that cannot become a policy
 ├── HomeError               the home cannot be created, read or written
 ├── StoreError              the index is damaged or was built with something else
+│   └── ServerError             the configured Chroma server cannot be used
 ├── EncoderError            the encoder cannot be loaded or is not the recorded one
 └── LLMError                the configured language model did not answer
 
@@ -61,6 +62,12 @@ class StoreError(PolicyQAError):
     """The index in the home is damaged, or was built with something else."""
 
     code = "index"
+
+
+class ServerError(StoreError):
+    """The Chroma server that is configured for the vectors cannot be used."""
+
+    code = "server"
 
 
 class EncoderError(PolicyQAError):

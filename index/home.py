@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from uuid import uuid4
 
 from index import locks
-from index.catalog import FILE_NAME, Catalog
+from index.catalog import FILE_NAME, Catalog, IndexedPassage
 from index.encode import Encoder, load_encoder
 from index.errors import HomeError, StoreError
 from index.locks import Locks, not_writable
 from index.passages import RULES
 from index.readonly import copied, hindrance
 from index.settings import Settings
+from index.types import Policy
 from index.vectors import REPAIR, VectorStore, fingerprint
 
 FOLDER = "chroma"
@@ -25,6 +26,8 @@ _COLLECTION = "passages"
 _BUILT_WITH, _STORE, _IDENTITY = "built_with", "store", "identity"
 _PROBED, _DELETED = "probed", "deleted"
 _TRIES, _PAUSE = 50, 0.1
+# Policies whose passages stay in memory: some more than are searched in depth at once.
+_KEPT = 64
 
 
 class Home:
@@ -39,15 +42,16 @@ class Home:
         self.settings = settings
         self.path = _usable(settings.home)
         _refuse_without_catalog(self.path)
-        written = (FILE_NAME, FOLDER, locks.WRITER, locks.VECTORS)
-        self._hindrance = hindrance(self.path, *written)
         read = (FILE_NAME, f"{FILE_NAME}-wal", FOLDER)
+        written = (*read, f"{FILE_NAME}-shm", locks.WRITER, locks.VECTORS)
+        self._hindrance = hindrance(self.path, *written)
         self._copy = copied(self.path, *read) if self._hindrance else None
         self.files = Path(self._copy.name) if self._copy else self.path
         self.catalog = Catalog.open(self.files)
         self.locks = Locks(self.files)
         self._vectors: VectorStore | None = None
         self._generation = -1
+        self._passages: dict[tuple[str, int], Mapping[str, IndexedPassage]] = {}
 
     def close(self) -> None:
         """Close the catalog and the vectors."""
@@ -85,6 +89,17 @@ class Home:
                 f"but {self.built_with!r} is configured",
                 hint="set POLICYQA_ENCODER back, or build the index again: policyqa index --rebuild",
             )
+
+    def passages(self, policy: Policy) -> Mapping[str, IndexedPassage]:
+        """Return a policy's passages by id, as of the last commit; the last used ones are kept."""
+        key = policy.id, self.catalog.generation
+        known = self._passages.pop(key, None)
+        if known is None:
+            known = {stored.passage.id: stored for stored in self.catalog.passages(policy)}
+        self._passages[key] = known
+        while len(self._passages) > _KEPT:
+            del self._passages[next(iter(self._passages))]
+        return known
 
     @contextmanager
     def writing(self) -> Iterator[None]:

@@ -53,7 +53,7 @@ class Locks:
                 yield
             finally:
                 if is_first:
-                    holder.write_text("")  # a command may name what it removes
+                    holder.write_text("")
 
     @contextmanager
     def writing_if_free(self) -> Iterator[bool]:
@@ -97,6 +97,8 @@ class Locks:
                 raise not_writable(self._folder, error.strerror or str(error)) from error
 
     def _holder(self) -> str:
+        if self.is_writing:
+            return "a process that reads it, perhaps one that was stopped"
         try:
             return (self._folder / _HOLDER).read_text("utf-8", "replace") or _UNKNOWN
         except OSError:
@@ -135,4 +137,5 @@ def _damaged(lock: Path, error: Exception) -> HomeError:
 
 
 def _command() -> str:
-    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:3]])[:80]
+    # Not what it is about: a file of the home must not name what is being removed.
+    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:2]])[:80]

@@ -1,6 +1,6 @@
 """Do the stored vectors find themselves? Asked in a process of its own: some damage kills it.
 
-``python -m index.probe HOME [URL]`` prints the findings as a JSON list; ``probe`` runs it.
+``python -m index.probe HOME`` prints the findings as a JSON list; ``probe`` runs it.
 """
 
 from __future__ import annotations
@@ -8,53 +8,89 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
 from index.encode import Vectors
-from index.errors import PolicyQAError
+from index.errors import PolicyQAError, ServerError, StoreError
 from index.home import Home
 from index.settings import Settings
 from index.vectors import VECTOR_TOLERANCE, VectorStore
 
+Findings = dict[str, list[str]]
+"""What is damaged, and what is only out of step with the catalog."""
+
 _SECONDS = 600
 _SAMPLE = 50
+_MEMORY = 8 * 2**30  # bytes of address space, of which a million vectors need a quarter
 
 
 def probe(home: Home, *, unclean: bool = False) -> list[str]:
     """Return what is wrong with a home's vectors.
 
-    After an unclean end some may be missing, or be of passages that were never committed.
+    After an unclean end some may be missing, or be of passages that were never committed. Raises
+    ServerError if they are on a server that cannot be used.
     """
     if home.store is None and not home.catalog.passage_ids():
         return []
-    command = [sys.executable, "-m", "index.probe", str(home.files)]
-    command += [home.settings.chroma_url] if home.settings.chroma_url else []
     with home.locks.exclusive():
-        done = subprocess.run(  # noqa: S603  # our own interpreter and module
-            command, capture_output=True, text=True, encoding="utf-8", timeout=_SECONDS, check=False
-        )
+        found = _served(home) if home.settings.chroma_url else _embedded(home)
+    return found["damaged"] if unclean else found["damaged"] + found["out_of_step"]
+
+
+def _served(home: Home) -> Findings:
+    """Look from here: what damages a server's process is not ours."""
+    with closing(home.open_store()) as vectors:
+        try:
+            return _findings(home, vectors)
+        except ServerError:
+            raise
+        except StoreError as error:
+            return {"damaged": [error.message], "out_of_step": []}
+
+
+def _embedded(home: Home) -> Findings:
+    # -P: what is called index in the folder that the user stands in is not ours.
+    command = [sys.executable, "-P", "-m", "index.probe", str(home.files.absolute())]
+    done = subprocess.run(  # noqa: S603  # our own interpreter and module
+        command, capture_output=True, text=True, encoding="utf-8", timeout=_SECONDS, check=False
+    )
     try:
-        found: dict[str, list[str]] = json.loads(done.stdout.splitlines()[-1])
+        found: Findings = json.loads(done.stdout.splitlines()[-1])
     except (IndexError, ValueError):
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        return [f"reading the vectors ends the process (status {done.returncode}): {last}"]
-    return found["damaged"] if unclean else found["damaged"] + found["out_of_step"]
+        ended = f"reading the vectors ends the process (status {done.returncode}): {last}"
+        return {"damaged": [ended], "out_of_step": []}
+    return found
 
 
 def main() -> None:
     """Open the home that is given, look, and print."""
-    url = sys.argv[2] if len(sys.argv) > 2 else None
-    settings = Settings.load(home=Path(sys.argv[1]), chroma_url=url)
-    found: dict[str, list[str]] = {"damaged": [], "out_of_step": []}
+    _limit_memory()
+    found: Findings = {"damaged": [], "out_of_step": []}
     try:
-        home = Home(settings)
-        vectors = home.open_store()
-        found = {"damaged": _damaged(home, vectors), "out_of_step": _out_of_step(home, vectors)}
+        home = Home(Settings.load(home=Path(sys.argv[1])))
+        found = _findings(home, home.open_store())
     except PolicyQAError as error:
         found["damaged"].append(error.message)
     print(json.dumps(found))
+
+
+def _findings(home: Home, vectors: VectorStore) -> Findings:
+    return {"damaged": _damaged(home, vectors), "out_of_step": _out_of_step(home, vectors)}
+
+
+def _limit_memory() -> None:
+    """Let damage that asks for all memory end in an error, where the system knows limits."""
+    try:
+        import resource
+    except ImportError:
+        return
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    wanted = _MEMORY if hard == resource.RLIM_INFINITY else min(_MEMORY, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
 
 
 def _out_of_step(home: Home, vectors: VectorStore) -> list[str]:
@@ -74,7 +110,7 @@ def _damaged(home: Home, vectors: VectorStore) -> list[str]:
         there = [p for p in home.catalog.passages(policy) if p.passage.id in stored]
         found = vectors.get([p.passage.id for p in there])
         other += sum(
-            _cosine(found[p.passage.id], p.vector) < 1 - VECTOR_TOLERANCE
+            not _cosine(found[p.passage.id], p.vector) >= 1 - VECTOR_TOLERANCE  # NaN is damage, too
             for p in there
             if p.passage.id in found
         )

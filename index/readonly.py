@@ -26,7 +26,8 @@ def hindrance(home: Path, *names: str) -> str | None:
         inside = [file for name in names for file in _below(home / name)]
     except OSError:
         return "permission denied"
-    paths = (home, *(home / name for name in names), *inside)
+    folders = {folder for file in inside for folder in file.parents if folder.is_relative_to(home)}
+    paths = (home, *(home / name for name in names), *folders, *inside)
     if not all(os.access(path, os.W_OK) for path in paths if path.exists()):
         return "permission denied"
     return "no space left on its disk" if is_full(home) else None

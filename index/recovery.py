@@ -5,8 +5,10 @@ A writer notes in the catalog that it begins to write vectors, and that it has f
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
+from index.errors import ServerError
 from index.home import Home
 from index.probe import probe
 from index.vectors import VectorStore
@@ -33,9 +35,9 @@ def finish(home: Home) -> None:
 
 
 def recover(home: Home) -> None:
-    """Clean up after a killed writer, unless another is at work."""
+    """Clean up after a killed writer, unless another is at work or the vectors' server is down."""
     if home.catalog.meta(_WRITING):
-        with home.locks.writing_if_free() as free:
+        with home.locks.writing_if_free() as free, suppress(ServerError):
             if free:
                 bring_in_step(home)
                 finish(home)

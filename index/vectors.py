@@ -7,6 +7,7 @@ that the catalog does not know is ignored. Chroma's errors become StoreError her
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +22,7 @@ import numpy as np
 
 from index.catalog import IndexedPassage
 from index.encode import Vectors
-from index.errors import StoreError
+from index.errors import ServerError, StoreError
 from index.readonly import is_full
 from index.types import Passage
 
@@ -57,9 +58,13 @@ class VectorStore:
         hint: Callable[[], str],
         sessions: tuple[Any, ...] = (),
     ) -> None:
-        """Open the collection. Errors say its ``place``, and the ``hint`` of that moment."""
+        """Open the collection. Errors say its ``place``, and the ``hint`` of that moment.
+
+        ``sessions`` are the connections to a server, if it is on one.
+        """
         self._client, self._sessions = client, sessions
         self._place, self._hint = place, hint
+        self._error = ServerError if sessions else StoreError
         try:
             with self._translated():
                 self._collection = _make(client, name) if new else _get(client, name)
@@ -108,7 +113,7 @@ class VectorStore:
         def hint() -> str:
             return _SERVER_HINT
 
-        with _translated(place, hint):
+        with _translated(place, hint, ServerError):
             client = chromadb.HttpClient(parts.hostname, port, ssl=secure, settings=settings)
             # Chroma waits for ever and leaves its connections open; it has no setting for either.
             sessions = (client._server._session, client._admin_client._server._session)
@@ -183,7 +188,7 @@ class VectorStore:
             return [Hit(id_, str(place["policy"]), 1 - float(far)) for id_, place, far in rows]
 
     def _translated(self) -> AbstractContextManager[None]:
-        return _translated(self._place, self._hint)
+        return _translated(self._place, self._hint, self._error)
 
 
 def fingerprint(folder: Path) -> str:
@@ -234,8 +239,10 @@ def _initialise_memory() -> None:
 
 
 @contextmanager
-def _translated(place: str, hint: Callable[[], str]) -> Iterator[None]:
-    """Turn whatever Chroma raises into a StoreError that says where and what to do."""
+def _translated(
+    place: str, hint: Callable[[], str], kind: type[StoreError] = StoreError
+) -> Iterator[None]:
+    """Turn whatever Chroma raises into an error of a kind that says where and what to do."""
     try:
         yield
     except StoreError:
@@ -245,9 +252,12 @@ def _translated(place: str, hint: Callable[[], str]) -> Iterator[None]:
     except BaseException as error:  # the Rust part's panics are no Exceptions
         from chromadb.errors import NotFoundError
 
-        advice = REPAIR if isinstance(error, NotFoundError) else hint()
+        is_lost = isinstance(error, NotFoundError)
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise StoreError(f"{place} cannot be used: {reason}", hint=advice) from error
+        raised = (StoreError if is_lost else kind)(
+            f"{place} cannot be used: {reason}", hint=REPAIR if is_lost else hint()
+        )
+        raise raised from error
 
 
 def _inspect(folder: Path) -> None:
@@ -259,9 +269,11 @@ def _inspect(folder: Path) -> None:
     file = folder / DATABASE
     if not file.exists():
         raise StoreError(f"the vectors in {str(folder)!r} are missing", hint=REPAIR)
+    # A killed process may leave a journal, which is rolled back when the file is read: that writes.
+    mode = "rw" if os.access(file, os.W_OK) else "ro"
     try:
         with closing(
-            sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
+            sqlite3.connect(f"{file.absolute().as_uri()}?mode={mode}", uri=True)
         ) as connection:
             rows = connection.execute("SELECT name, config_json_str, schema_str FROM collections")
             configured = [(str(name), f"{config}{schema}") for name, config, schema in rows]

@@ -15,7 +15,7 @@ from index.catalog import IndexedPassage, match_any
 from index.errors import StoreError
 from index.home import Home
 from index.types import Policy
-from index.vectors import REPAIR, VECTOR_TOLERANCE, Hit
+from index.vectors import REPAIR, VECTOR_TOLERANCE
 from qa.types import Evidence, Question
 
 DEEP = 50
@@ -66,12 +66,10 @@ def _promising(home: Home, question: Question, scope: Sequence[Policy]) -> list[
 
 def _search(home: Home, question: Question, policy: Policy, top_k: int) -> tuple[Evidence, ...]:
     limit = _DEPTH * top_k
-    hits = home.vectors.search(question.vector, policy.id, limit)
-    dense = [hit.id for hit in hits]
+    stored = home.passages(policy)
+    dense = _dense(home, question, policy, stored, limit)
     lexical = [id_ for _, id_ in home.catalog.search(_query(question.text), policy.id, limit)]
     scores = fuse([dense, lexical])
-    stored = {p.passage.id: p for p in home.catalog.passages(policy, list(scores))}
-    _refuse_damage(home, question, policy, hits, stored, limit)
     ranked = [id_ for id_ in sorted(scores, key=lambda id_: -scores[id_]) if id_ in stored][:top_k]
     return tuple(
         Evidence(
@@ -86,37 +84,43 @@ def _search(home: Home, question: Question, policy: Policy, top_k: int) -> tuple
     )
 
 
-def _refuse_damage(
+def _dense(
     home: Home,
     question: Question,
     policy: Policy,
-    hits: Sequence[Hit],
     stored: Mapping[str, IndexedPassage],
     limit: int,
-) -> None:
-    """Raise StoreError where Chroma finds too little, or something else than the catalog holds.
+) -> list[str]:
+    """Return the passages nearest to the question, best first.
 
-    Its damage is silent, and would end in a wrong "not stated".
+    Chroma's damage is silent, and would end in a wrong "not stated": what it finds is held against
+    what the catalog says is there to be found. Raises StoreError where they differ by more than an
+    approximate search may leave out.
     """
-    expected = min(limit, home.catalog.passage_count(policy.id))
-    if len(hits) < expected or stored.keys().isdisjoint(hit.id for hit in hits):
-        raise StoreError(
-            f"the vectors of the policy {policy.id!r} are damaged: {len(hits)} of at least "
-            f"{expected} are found",
-            hint=REPAIR,
-        )
-    far = [
-        hit.id
-        for hit in hits
-        if hit.id in stored
-        and abs(float(stored[hit.id].vector @ question.vector) - hit.similarity) > VECTOR_TOLERANCE
+    hits = home.vectors.search(question.vector, policy.id, limit)
+    near = {id_: float(one.vector @ question.vector) for id_, one in stored.items()}
+    found = {hit.id: hit.similarity for hit in hits if hit.id in near}
+    lowest = min(found.values(), default=-1.0) if len(hits) >= limit else -1.0
+    missed = [id_ for id_ in near if id_ not in found and near[id_] > lowest + VECTOR_TOLERANCE]
+    left_out = home.vectors.get(missed)
+    # Written so that NaN is damage, too.
+    far = [id_ for id_, similarity in found.items() if not _is_close(similarity, near[id_])]
+    far += [
+        id_
+        for id_ in missed
+        if id_ not in left_out or not _is_close(float(left_out[id_] @ question.vector), near[id_])
     ]
-    if far:
+    if len(hits) < min(limit, len(near)) or far:
         raise StoreError(
-            f"the vectors of the policy {policy.id!r} are damaged: {len(far)} of {len(hits)} are "
-            "not those that were written",
+            f"the vectors of the policy {policy.id!r} are damaged: of {len(near)} passages, "
+            f"{len(hits)} were found and {len(far)} are not what was written",
             hint=REPAIR,
         )
+    return sorted((*found, *missed), key=lambda id_: -near[id_])[:limit]
+
+
+def _is_close(one: float, other: float) -> bool:
+    return abs(one - other) <= VECTOR_TOLERANCE
 
 
 def fuse(rankings: Iterable[Sequence[Key]]) -> dict[Key, float]:

@@ -526,8 +526,8 @@ def test_the_default_encoder_finds_a_passage_by_its_meaning(
     hits = home.vectors.search(question, "web1on1", 3)
     policy = home.catalog.policy("web1on1")
     assert policy
-    found = home.catalog.passages(policy, [hit.id for hit in hits])
-    assert any("We retain your usage data" in indexed.passage.text for indexed in found)
+    found = home.passages(policy)
+    assert any("We retain your usage data" in found[hit.id].passage.text for hit in hits)
 
 
 def test_the_bundled_passages_are_what_is_encoded(open_home: OpenHome, encoder: Encoder) -> None:

@@ -143,9 +143,11 @@ def test_a_second_writer_is_told_the_process_and_the_command_of_the_first(
     assert first.stdout
     assert first.stdout.readline() == "held\n"
     home.locks._writer.timeout = 0.2
-    with pytest.raises(HomeError, match=f"process {first.pid}: policyqa index docs") as caught:
+    with pytest.raises(HomeError, match=f"process {first.pid}: policyqa index$") as caught:
         sync(home, [tmp_path / "acme.txt"])
     assert "\n" not in caught.value.message
+    # Nor would a file of the home name what another process is removing.
+    assert "docs" not in (home.path / f"{locks.WRITER}.holder").read_text()
     first.kill()
     first.communicate()
     assert (home.path / locks.WRITER).exists()

@@ -150,7 +150,12 @@ def examined(home: Path) -> list[str]:
 
 def findings(home: Path, *args: str) -> tuple[int, str]:
     """Return the exit status of the doctor and all it says."""
-    done = policyqa(home, "doctor", *args)
+    return said_of(home, "doctor", *args)
+
+
+def said_of(home: Path, *args: str) -> tuple[int, str]:
+    """Return the exit status of a command and all it says."""
+    done = policyqa(home, *args)
     assert "Traceback" not in done.stderr
     return done.returncode, done.stdout + done.stderr
 
@@ -507,3 +512,67 @@ def test_an_index_that_was_left_well_is_not_looked_at_again(
         vector = home.encoder.encode_question("how long?")
         assert home.vectors.search(vector, "acme", 1)
         home.close()
+
+
+def test_a_passage_that_an_index_of_the_catalog_lost_is_missed(tmp_path: Path) -> None:
+    """No seal can be compared of a row that is not found."""
+    home = small(tmp_path, text="We keep it for 30 days.\n\nWe never sell it.")
+    home.close()
+    file = home.path / "catalog.sqlite3"
+    with closing(sqlite3.connect(file)) as connection:
+        root = "SELECT rootpage FROM sqlite_master WHERE name = 'passages_by_policy'"
+        (page,) = connection.execute(root).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = bytearray(file.read_bytes())
+    at = content.rindex(b"acme", (page - 1) * size, page * size)
+    content[at : at + 4] = b"acmf"
+    file.write_bytes(content)
+    status, said = said_of(home.path, "ask", "how long is it kept?")
+    assert status == 1
+    assert "not all passages of 'acme' are found" in said
+    assert "index your policies again" in said
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b"names TEXT", b"nbmes TEXT"), (b"old.number", b"old.numbes"), (b"unicode61", b"unicodf61")],
+)
+def test_a_changed_table_of_the_catalog_is_damage(tmp_path: Path, old: bytes, new: bytes) -> None:
+    home = small(tmp_path)
+    home.close()
+    overwrite(home.path / "catalog.sqlite3", old, new)
+    for words in (["ask", "how long?"], ["doctor"], ["doctor", "--repair"]):
+        status, said = said_of(home.path, *words)
+        assert status == 1
+        assert "is damaged" in said
+        assert "index your policies again" in said
+        assert "Traceback" not in said
+
+
+def test_a_journal_that_a_killed_reader_left_is_rolled_back(tmp_path: Path) -> None:
+    home = small(tmp_path)
+    home.close()
+    (file,) = (home.path / "chroma").glob("*/chroma.sqlite3")
+    script = (
+        "import os, sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('PRAGMA cache_size=1');"
+        "c.execute('BEGIN IMMEDIATE'); c.execute('CREATE TABLE junk (x)');"
+        "c.execute('INSERT INTO junk SELECT hex(randomblob(9999)) FROM collections');"
+        "c.execute('UPDATE embedding_metadata SET string_value = hex(randomblob(9999))');"
+        "os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(file)])
+    assert file.with_name("chroma.sqlite3-journal").stat().st_size
+    assert said_of(home.path, "ask", "how long?")[0] == 0
+    assert said_of(home.path, "doctor")[0] == 0
+
+
+def test_the_probe_takes_nothing_from_the_folder_one_stands_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = small(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "index.py").write_text("print('taken')")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert probe(home) == []
+    home.close()

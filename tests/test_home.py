@@ -177,7 +177,7 @@ def test_a_command_or_holder_that_is_no_text_stops_nothing(
     tmp_path: Path, open_home: OpenHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(locks, "_WRITER_SECONDS", 0.1)
-    monkeypatch.setattr("sys.argv", ["policyqa", "index", "odd/\udcff\udcfe.txt"])
+    monkeypatch.setattr("sys.argv", ["policyqa", "odd/\udcff\udcfe.txt"])
     home = open_home()
     with home.writing():
         assert "odd/" in (home.path / f"{locks.WRITER}.holder").read_text()

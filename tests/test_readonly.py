@@ -102,6 +102,26 @@ def test_an_unfinished_change_is_finished_in_the_copy_alone(home: Path) -> None:
     assert policyqa(home, "ask", QUESTION)[0] == 0
 
 
+def test_one_folder_that_may_only_be_read_is_enough(home: Path) -> None:
+    allow(home, folders=0o755, files=0o644)
+    (store,) = (home / FOLDER).iterdir()
+    store.chmod(0o555)
+    assert policyqa(home, "ask", QUESTION)[0] == 0
+    status, _, said = policyqa(home, "doctor", "--repair")
+    assert (status, "permission denied" in said) == (1, True)
+
+
+def test_a_log_that_may_only_be_read_is_no_damage(home: Path) -> None:
+    allow(home, folders=0o755, files=0o644)
+    opened = Home(Settings(home=home))
+    opened.catalog.set_meta("one", "more")  # the log is there as long as it is open
+    for suffix in ("-wal", "-shm"):
+        (home / f"catalog.sqlite3{suffix}").chmod(0o444)
+    assert policyqa(home, "doctor")[0] == 0
+    assert policyqa(home, "ask", QUESTION)[0] == 0
+    opened.close()
+
+
 @pytest.mark.parametrize("what", ["catalog.sqlite3", FOLDER])
 def test_what_may_not_even_be_read_is_named(home: Path, what: str) -> None:
     (home / what).chmod(0)

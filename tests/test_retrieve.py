@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -233,6 +234,45 @@ def test_lost_vectors_are_an_error_even_if_words_are_found(
             retrieve(home, asked(home, question), scope, top_k=2)
         assert "doctor --repair" in caught.value.hint
         assert only(home, scope, "beta", question)
+    home.close()
+
+
+def test_a_long_policys_best_passage_cannot_drop_out_unseen(
+    tmp_path: Path, encoder: Encoder
+) -> None:
+    """It is not among the nearest any more, so that what is found looks right."""
+    home = opened(tmp_path, encoder, {LONG: words("Long", 100, times=OFTEN)})
+    (policy,) = home.catalog.policies()
+    question = asked(home, "how long is data kept?")
+    best = retrieve(home, question, [policy], top_k=2).evidence[LONG][0].passage.id
+    stored = home.passages(policy)[best]
+    home.vectors.put(LONG, [replace(stored, vector=-stored.vector)])
+    with pytest.raises(StoreError, match="are not what was written"):
+        retrieve(home, question, [policy], top_k=2)
+    home.close()
+
+
+def test_a_similarity_that_is_no_number_is_damage(
+    tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = opened(tmp_path, encoder, {"acme": words("Acme", 30)})
+    question, scope = asked(home, "how long is data kept?"), home.catalog.policies()
+    hits = home.vectors.search(question.vector, "acme", 10)
+    broken = [replace(hit, similarity=math.nan) for hit in hits]
+    monkeypatch.setattr(home.vectors, "search", lambda *_: broken)
+    with pytest.raises(StoreError, match="are not what was written"):
+        retrieve(home, question, scope, top_k=10)
+    home.close()
+
+
+def test_passages_in_memory_are_those_of_the_last_commit(tmp_path: Path, encoder: Encoder) -> None:
+    home = opened(tmp_path, encoder, {"acme": words("Acme", 30)})
+    (old,) = home.catalog.policies()
+    assert home.passages(old) is home.passages(old)
+    (tmp_path / "docs" / "acme.txt").write_text(words("Acme", 90), encoding="utf-8")
+    sync(home, [tmp_path / "docs"])
+    (new,) = home.catalog.policies()
+    assert any("90 days" in stored.passage.text for stored in home.passages(new).values())
     home.close()
 
 

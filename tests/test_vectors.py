@@ -12,10 +12,11 @@ from fakes import FakeEncoder
 
 from index.build import remove, sync
 from index.catalog import IndexedPassage
-from index.doctor import repair
+from index.doctor import examine, repair
 from index.encode import Vectors
-from index.errors import StoreError
+from index.errors import ServerError, StoreError
 from index.home import Home
+from index.recovery import recover
 from index.settings import Settings
 from index.types import Passage
 from index.vectors import Hit, VectorStore
@@ -237,3 +238,27 @@ def test_a_home_on_a_server_answers_as_one_in_a_folder(server: str, tmp_path: Pa
         home.close()
     assert found[0] == found[1] == found[2]
     assert not (tmp_path / "served" / "chroma").exists()
+
+
+def test_a_server_that_went_away_is_no_damage_and_blocks_only_what_needs_it(
+    server: str, tmp_path: Path
+) -> None:
+    (tmp_path / "acme.md").write_text("# Acme Policy\n\nAcme keeps data for 30 days.\n")
+    home = Home(Settings(home=tmp_path / "home", chroma_url=server))
+    home.__dict__["encoder"] = FakeEncoder()
+    sync(home, [tmp_path / "acme.md"])
+    home.close()
+    away = Home(Settings(home=tmp_path / "home", chroma_url="http://127.0.0.1:9"))
+    away.__dict__["encoder"] = FakeEncoder()
+    for change in (lambda: examine(away), lambda: remove(away, "acme"), lambda: repair(away)):
+        with pytest.raises(ServerError, match="cannot be used") as caught:
+            change()
+        assert "start it (chroma run)" in caught.value.hint
+    recover(away)  # as every command does first
+    assert away.catalog.policy_ids() == ("acme",)
+    away.close()
+    back = Home(Settings(home=tmp_path / "home", chroma_url=server))
+    back.__dict__["encoder"] = FakeEncoder()
+    recover(back)
+    assert examine(back) == []
+    back.close()
