@@ -4,7 +4,7 @@ BASE := .venv/base
 DEV := .venv/dev
 LOCK := --quiet --no-header --no-emit-index-url --no-emit-find-links --strip-extras pyproject.toml
 EVAL := .venv/evaluation
-SYSTEMS ?= policyqa obvious similarity bm25
+SYSTEMS ?= policyqa obvious similarity bm25 question-only
 SET ?= gold
 Q ?= how long is data retained?
 # Taken as it is typed: neither make nor the shell may read anything into a question.

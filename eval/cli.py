@@ -39,7 +39,9 @@ OutOption = Annotated[
 ]
 SystemsOption = Annotated[
     list[str] | None,
-    typer.Option("--system", help="policyqa, obvious, similarity or bm25; repeatable."),
+    typer.Option(
+        "--system", help="policyqa, obvious, similarity, bm25 or question-only; repeatable."
+    ),
 ]
 BaselineOption = Annotated[Path, typer.Option("--baseline", help="A report to hold against.")]
 SystemOption = Annotated[str, typer.Option("--system", help="The system that is compared.")]

@@ -27,8 +27,11 @@ from eval.speed.machine import facts
 from eval.systems import system_of
 from eval.systems.context import Context
 from index.build import Progress
+from index.catalog import FORMAT
+from index.encode import load_encoder
 from index.errors import DocumentError
 from index.home import Home
+from index.passages import RULES
 from index.settings import Settings
 from qa.assistant import Assistant
 
@@ -66,9 +69,7 @@ def run(
     What is in ``out`` already is not run again. The set's policies are indexed in a home of their
     own, below the settings' home.
     """
-    name = _UNFIT.sub("-", benchmark.name)
-    home = settings.model_copy(update={"home": settings.home / FOLDER / "homes" / name})
-    with closing(Assistant(Home(home))) as assistant:
+    with closing(Assistant(_home(benchmark, settings))) as assistant:
         policies = (
             {}
             if benchmark.task == "read"
@@ -91,6 +92,14 @@ def run(
     )
     (out / _RUN).write_text(json.dumps(asdict(made), indent=1) + "\n", encoding="utf-8")
     return made
+
+
+def _home(benchmark: Benchmark, settings: Settings) -> Home:
+    """Open the home of a set's policies; another encoder or format is another home."""
+    encoder = load_encoder(settings.encoder, allow_download=settings.allow_download)
+    digest = sha256(f"{FORMAT} {RULES} {encoder.name}".encode()).hexdigest()[:8]
+    name = f"{_UNFIT.sub('-', benchmark.name)}-{digest}"
+    return Home(settings.model_copy(update={"home": settings.home / FOLDER / "homes" / name}))
 
 
 def read_run(out: Path) -> Run:

@@ -114,7 +114,7 @@ def test_a_policy_that_cannot_be_indexed_is_named(open_home: OpenHome, tmp_path:
 def test_an_unknown_system_is_refused_with_those_that_are_known(context: Context) -> None:
     with pytest.raises(UsageError, match="no system 'oracle'") as caught:
         system_of("oracle", context)
-    assert "bm25, obvious, policyqa, similarity" in caught.value.hint
+    assert "bm25, obvious, policyqa, question-only, similarity" in caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["policyqa", "similarity", "bm25"])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from eval.systems.context import Context, System
 from eval.systems.obvious import obvious
 from eval.systems.ours import policyqa
-from eval.systems.sentences import bm25, similarity
+from eval.systems.sentences import bm25, question_only, similarity
 from index.errors import UsageError
 
 SYSTEMS: Mapping[str, Callable[[Context], System]] = {
@@ -15,6 +15,7 @@ SYSTEMS: Mapping[str, Callable[[Context], System]] = {
     "obvious": obvious,
     "similarity": similarity,
     "bm25": bm25,
+    "question-only": question_only,
 }
 
 
