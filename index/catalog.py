@@ -2,7 +2,8 @@
 
 All text and offsets live here; the vectors in Chroma can be made again from it. SQLite does not see
 changed bytes: each row of what answers are made of has a *seal*, a checksum that is compared when the
-row is read, and a policy's row says how many passages it has, for one that is not found has no seal.
+row is read, and how many policies there are, and passages of each, is noted: a row that is not found
+has no seal.
 Every change of a policy is one transaction and raises the *generation*, by which a reader sees that
 something changed.
 """
@@ -28,13 +29,14 @@ from index.types import Passage, Policy, Section, Sentence, Span
 
 FORMAT = 3
 FILE_NAME = "catalog.sqlite3"
+_POLICIES = "policies"
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE policies (
     id TEXT PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, title TEXT NOT NULL, names TEXT NOT NULL,
     domains TEXT NOT NULL, updated TEXT, text TEXT NOT NULL, passages INTEGER NOT NULL,
-    seal BLOB NOT NULL
+    sections INTEGER NOT NULL, seal BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE sources (
     path TEXT PRIMARY KEY, root TEXT NOT NULL,
@@ -53,7 +55,7 @@ CREATE TABLE passages (
     sentences TEXT NOT NULL, vectors BLOB NOT NULL, seal BLOB NOT NULL
 );
 CREATE UNIQUE INDEX passages_by_policy ON passages (policy, ordinal);
-CREATE VIRTUAL TABLE words USING fts5 (text, policy UNINDEXED, tokenize = "porter unicode61");
+CREATE VIRTUAL TABLE words USING fts5 (text, tokenize = "porter unicode61");
 """
 # FTS5 has no foreign keys: a passage takes its words with it.
 _TRIGGER = """
@@ -256,6 +258,8 @@ class Catalog:
         for source in self.sources():
             sources.setdefault(source.policy, []).append(source.path)
         rows = self._rows("SELECT * FROM policies ORDER BY id")
+        if len(rows) != self.number(_POLICIES):
+            raise _damaged(self.path, "not all policies are found")
         return tuple(self._policy(row, sources.get(row["id"], [])) for row in rows)
 
     def policy(self, id_: str) -> Policy | None:
@@ -271,6 +275,12 @@ class Catalog:
     def _compare(self, seal: bytes, values: Sequence[object]) -> None:
         if _seal(values) != seal:
             raise _damaged(self.path, "a row is not as it was written")
+
+    def _expect(self, found: int, what: str, policy: str) -> None:
+        """Raise StoreError if a policy has not as many rows as its own row says."""
+        recorded = self._rows("SELECT passages, sections FROM policies WHERE id = ?", (policy,))
+        if found != (recorded[0][what] if recorded else 0):
+            raise _damaged(self.path, f"not all {what} of {policy!r} are found")
 
     def _source_paths(self, policy: str) -> list[str]:
         rows = self._rows("SELECT path FROM sources WHERE policy = ? ORDER BY path", (policy,))
@@ -290,6 +300,7 @@ class Catalog:
         rows = self._rows("SELECT * FROM sections WHERE policy = ? ORDER BY ordinal", (policy,))
         for *values, seal in rows:
             self._compare(seal, values)
+        self._expect(len(rows), "sections", policy)
         return tuple(Section(*tuple(row)[2:-1]) for row in rows)
 
     def passage_ids(self, policy: str | None = None) -> tuple[str, ...]:
@@ -314,16 +325,14 @@ class Catalog:
         )
         for _, *values, seal, words in rows:
             self._compare(seal, [*values, words])
-        recorded = self._rows("SELECT passages FROM policies WHERE id = ?", (policy.id,))
-        if len(rows) != (recorded[0][0] if recorded else 0):
-            raise _damaged(self.path, f"not all passages of {policy.id!r} are found")
+        self._expect(len(rows), "passages", policy.id)
         return [_indexed(row, policy.text) for row in rows]
 
     def search(self, query: str, policy: str | None, limit: int) -> list[tuple[str, str]]:
         """Return ``(policy, passage id)`` by BM25, best first. ``query`` is an FTS5 expression."""
         rows = self._rows(
             "SELECT p.policy, p.id FROM words w JOIN passages p ON p.number = w.rowid "
-            "WHERE words MATCH ?1 AND (?2 IS NULL OR w.policy = ?2) ORDER BY bm25(words) LIMIT ?3",
+            "WHERE words MATCH ?1 AND (?2 IS NULL OR p.policy = ?2) ORDER BY bm25(words) LIMIT ?3",
             (query, policy, limit),
         )
         return [(row[0], row[1]) for row in rows]
@@ -424,9 +433,10 @@ def _put(connection: sqlite3.Connection, version: Version) -> None:
         updated,
         policy.text,
         len(version.passages),
+        len(version.sections),
     )
     connection.execute(
-        "INSERT INTO policies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*values, _seal(values))
+        "INSERT INTO policies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*values, _seal(values))
     )
     # A file whose words changed may still count as another policy's.
     connection.executemany(
@@ -452,6 +462,7 @@ def _delete(connection: sqlite3.Connection, policy: str) -> None:
 
 def _count_generation(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
+    connection.execute("INSERT OR REPLACE INTO meta SELECT ?, count(*) FROM policies", (_POLICIES,))
 
 
 def _insert(
@@ -475,8 +486,7 @@ def _insert(
         (*values, _seal([*values, indexed.words])),
     )
     connection.execute(
-        "INSERT INTO words (rowid, text, policy) VALUES (?, ?, ?)",
-        (cursor.lastrowid, indexed.words, policy),
+        "INSERT INTO words (rowid, text) VALUES (?, ?)", (cursor.lastrowid, indexed.words)
     )
 
 

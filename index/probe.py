@@ -24,7 +24,8 @@ Findings = dict[str, list[str]]
 
 _SECONDS = 600
 _SAMPLE = 50
-_MEMORY = 8 * 2**30  # bytes of address space, of which a million vectors need a quarter
+# Address space: libraries and threads take the first part, what is read the second.
+_MEMORY, _MEMORY_PER_BYTE = 3 * 2**30, 8
 
 
 def probe(home: Home, *, unclean: bool = False) -> list[str]:
@@ -68,7 +69,7 @@ def _embedded(home: Home) -> Findings:
 
 def main() -> None:
     """Open the home that is given, look, and print."""
-    _limit_memory()
+    _limit_memory(Path(sys.argv[1]))
     found: Findings = {"damaged": [], "out_of_step": []}
     try:
         home = Home(Settings.load(home=Path(sys.argv[1])))
@@ -82,15 +83,17 @@ def _findings(home: Home, vectors: VectorStore) -> Findings:
     return {"damaged": _damaged(home, vectors), "out_of_step": _out_of_step(home, vectors)}
 
 
-def _limit_memory() -> None:
+def _limit_memory(home: Path) -> None:
     """Let damage that asks for all memory end in an error, where the system knows limits."""
     try:
         import resource
     except ImportError:
         return
+    files = sum(file.stat().st_size for file in home.rglob("*") if file.is_file())
+    wanted = _MEMORY + _MEMORY_PER_BYTE * files
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    wanted = _MEMORY if hard == resource.RLIM_INFINITY else min(_MEMORY, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
+    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
 def _out_of_step(home: Home, vectors: VectorStore) -> list[str]:

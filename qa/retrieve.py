@@ -6,6 +6,7 @@ that, one unfiltered search picks the policies that are then searched by themsel
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -91,36 +92,46 @@ def _dense(
     stored: Mapping[str, IndexedPassage],
     limit: int,
 ) -> list[str]:
-    """Return the passages nearest to the question, best first.
-
-    Chroma's damage is silent, and would end in a wrong "not stated": what it finds is held against
-    what the catalog says is there to be found. Raises StoreError where they differ by more than an
-    approximate search may leave out.
-    """
+    """Return the passages nearest to the question, best first."""
     hits = home.vectors.search(question.vector, policy.id, limit)
     near = {id_: float(one.vector @ question.vector) for id_, one in stored.items()}
     found = {hit.id: hit.similarity for hit in hits if hit.id in near}
+    # An approximate search may leave something out, and so may a damaged one.
     lowest = min(found.values(), default=-1.0) if len(hits) >= limit else -1.0
     missed = [id_ for id_ in near if id_ not in found and near[id_] > lowest + VECTOR_TOLERANCE]
-    left_out = home.vectors.get(missed)
-    # Written so that NaN is damage, too.
-    far = [id_ for id_, similarity in found.items() if not _is_close(similarity, near[id_])]
-    far += [
-        id_
-        for id_ in missed
-        if id_ not in left_out or not _is_close(float(left_out[id_] @ question.vector), near[id_])
-    ]
-    if len(hits) < min(limit, len(near)) or far:
-        raise StoreError(
-            f"the vectors of the policy {policy.id!r} are damaged: of {len(near)} passages, "
-            f"{len(hits)} were found and {len(far)} are not what was written",
-            hint=REPAIR,
-        )
+    _refuse_damage(home, question, policy, near, found, missed)
+    if len(hits) < min(limit, len(near)):
+        raise _damaged(policy, f"{len(hits)} of at least {min(limit, len(near))} are found")
     return sorted((*found, *missed), key=lambda id_: -near[id_])[:limit]
 
 
-def _is_close(one: float, other: float) -> bool:
-    return abs(one - other) <= VECTOR_TOLERANCE
+def _refuse_damage(
+    home: Home,
+    question: Question,
+    policy: Policy,
+    near: Mapping[str, float],
+    found: Mapping[str, float],
+    missed: Sequence[str],
+) -> None:
+    """Raise StoreError where Chroma holds something else than the catalog says was written.
+
+    Its damage is silent, and would end in a wrong "not stated". ``near`` is what the catalog's
+    vectors come to, ``found`` what Chroma's did.
+    """
+    left_out = home.vectors.get(missed)
+    seen = {**found, **{id_: float(own @ question.vector) for id_, own in left_out.items()}}
+    # Written so that NaN is damage, too.
+    far = [
+        id_
+        for id_ in (*found, *missed)
+        if not abs(seen.get(id_, math.nan) - near[id_]) <= VECTOR_TOLERANCE
+    ]
+    if far:
+        raise _damaged(policy, f"{len(far)} of {len(near)} are not what was written")
+
+
+def _damaged(policy: Policy, what: str) -> StoreError:
+    return StoreError(f"the vectors of the policy {policy.id!r} are damaged: {what}", hint=REPAIR)
 
 
 def fuse(rankings: Iterable[Sequence[Key]]) -> dict[Key, float]:

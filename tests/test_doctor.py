@@ -576,3 +576,17 @@ def test_the_probe_takes_nothing_from_the_folder_one_stands_in(
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert probe(home) == []
     home.close()
+
+
+@pytest.mark.parametrize("table", ["policies", "sections"])
+def test_a_row_that_a_page_of_the_catalog_lost_is_missed(tmp_path: Path, table: str) -> None:
+    home = small(tmp_path)
+    home.close()
+    with closing(sqlite3.connect(home.path / "catalog.sqlite3")) as connection:
+        column = "id" if table == "policies" else "policy"
+        connection.execute(f"DELETE FROM {table} WHERE {column} = 'acme'")
+        connection.commit()
+    for words in (["ask", "how long does Zeta or Acme keep data?"], ["doctor"]):
+        status, said = said_of(home.path, *words)
+        assert status == 1
+        assert f"not all {table}" in said

@@ -99,7 +99,7 @@ def test_no_texts_give_no_rows(encoder: Encoder) -> None:
 
 def test_the_name_tells_the_models_files_apart(encoder: Encoder, model: Path) -> None:
     description = json.loads((DEFAULT_MODEL / "model.json").read_bytes())
-    assert encoder.name == f"all-MiniLM-L6-v2@{description['sha256']['model.onnx'][:12]}"
+    assert encoder.name == f"policy-MiniLM-L6@{description['sha256']['model.onnx'][:12]}"
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json"])
@@ -158,9 +158,8 @@ def test_a_sentence_transformers_model_is_an_encoder_too(encoder: Encoder) -> No
     assert original.encode_passages([]).shape == (0, 384)
     alone = [original.encode_question(text) for text in TEXTS]
     assert np.array_equal(original.encode_passages(TEXTS), alone)
-    # The default encoder is this model, exported: the two agree closely.
-    cosines = np.sum(encoder.encode_passages(TEXTS) * alone, axis=1)
-    assert cosines[TEXTS.index(TEXTS[1])] > 0.98
+    # The default encoder was tuned from this model, and has not gone far.
+    assert np.sum(encoder.encode_passages(TEXTS) * alone, axis=1).min() > 0.6
 
 
 def test_the_fake_encoder_gives_every_text_its_own_vector_of_length_1() -> None:

@@ -71,7 +71,7 @@ def test_opening_loads_neither_encoder_nor_vectors(tmp_path: Path) -> None:
 
 def test_the_encoder_is_the_configured_one(tmp_path: Path) -> None:
     home = Home(Settings(home=tmp_path / "home"))
-    assert home.encoder.name.startswith("all-MiniLM-L6-v2@")
+    assert home.encoder.name.startswith("policy-MiniLM-L6@")
     assert home.encoder is home.encoder
     home.close()
 

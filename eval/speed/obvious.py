@@ -1,4 +1,4 @@
-"""The obvious pipeline: llama-index over Chroma, all defaults, with the encoder policyqa has.
+"""The obvious pipeline: llama-index over Chroma, all defaults, the encoder ours was tuned from.
 
 ``python -m eval.speed.obvious index FOLDER STORE`` builds and persists, ``query STORE QUESTION``
 prints the two nodes that come back, ``questions STORE`` times many in one process, and ``tokens

@@ -1,7 +1,7 @@
 """Fine-tune the encoder on questions and the sentences that answer them.
 
 ``python -m eval.train.encoder --data DIR --out DIR`` reads the train parts of the sets, as
-``python -m eval.train`` does, and leaves a quarter of their policies out (``held_out``): the reader
+``python -m eval.train`` does, and leaves a quarter of their policies out: the reader
 is trained on those, with vectors that have not seen the answers. Seeded; a checkpoint is written
 after each epoch, and a run that was stopped goes on after its last one.
 ``python -m index.model.export --weights DIR`` makes the result the program's encoder.
@@ -14,7 +14,6 @@ import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from torch import Tensor
 
 from eval.benchmarks import Benchmark, Case, opp115, policy_questions
 from eval.metrics import overlaps
+from eval.train.examples import SEED, held_out
 from index.encode import Encoder, load_encoder
 from index.markup import readable
 from index.model.export import weights
@@ -31,12 +31,11 @@ from index.passages import split
 from index.sections import HEADING
 from index.types import Span
 
-SEED = 0
-EPOCHS, BATCH, RATE, WARM_UP = 3, 24, 3e-5, 0.1
+# The rate falls as if there were three epochs, of which two are trained.
+SCHEDULED, EPOCHS, BATCH, RATE, WARM_UP = 3, 2, 24, 3e-5, 0.1
 NEGATIVES, MINED, LONGEST = 4, 12, 96
 # Sharpness of the softmax over candidates, and how much "is it an answer at all?" counts beside it.
 SCALE, JUDGED = 20.0, 0.5
-_HELD_OUT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +45,6 @@ class Lesson:
     question: str
     positives: tuple[str, ...]
     negatives: tuple[str, ...]
-
-
-def held_out(policy: str) -> bool:
-    """Tell whether a policy is kept from the encoder, for the reader to be trained on."""
-    return sha256(policy.encode()).digest()[0] % _HELD_OUT == 0
 
 
 def main() -> None:
@@ -127,7 +121,7 @@ def train(made: Sequence[Lesson], out: Path) -> None:
         lr=RATE,
         weight_decay=0.01,
     )
-    steps = EPOCHS * -(-len(made) // BATCH)
+    steps = SCHEDULED * -(-len(made) // BATCH)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps))
     state = {"model": model, "optimizer": optimizer, "schedule": schedule}
     first = _resumed(out / "checkpoint.pt", state, judge)

