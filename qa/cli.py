@@ -200,6 +200,31 @@ def compare(
 
 
 @app.command()
+def chat(
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")
+    ] = 7860,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    password_env: Annotated[
+        str | None,
+        typer.Option("--password-env", help="Variable that holds a password to ask for."),
+    ] = None,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+    encoder: EncoderOption = None,
+    allow_download: DownloadOption = None,
+) -> None:
+    """Open the chat in a browser: ask, see the proof, compare, keep the library."""
+    from qa.ui.server import Address, password_from, serve
+
+    with handled(as_json=False):
+        address = Address(host, port, password_from(password_env))
+        address.check()
+        with opened(home, config, encoder, allow_download) as assistant:
+            serve(assistant, address, lambda url: print(f"policyqa chat: {url}", flush=True))
+
+
+@app.command()
 def index(
     paths: Annotated[list[Path] | None, typer.Argument(help="Files or folders.")] = None,
     no_bundled: Annotated[

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,11 +50,15 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A table of answers: a row per question, a column per policy. ``names`` are the columns'."""
+    """A table of answers: a row per question, a column per policy. ``names`` are the columns'.
+
+    ``wanted`` is how many rows it has when all questions are answered.
+    """
 
     policies: tuple[str, ...]
     names: tuple[str, ...]
     rows: tuple[Row, ...]
+    wanted: int
     engine: str
     seconds: float
 
@@ -67,24 +71,28 @@ def compare(
     progress: Progress | None = None,
 ) -> Comparison:
     """Ask every question over the same policies. Raises UsageError for none or too many."""
+    for number, grown in enumerate(comparisons(ask, questions, policies), start=1):
+        if progress:
+            progress(grown.rows[-1].question, number, grown.wanted)
+    return grown
+
+
+def comparisons(
+    ask: Callable[[str], Answer], questions: Sequence[str], policies: Sequence[str]
+) -> Iterator[Comparison]:
+    """Yield the table after each question, as it grows. Raises as ``compare`` does."""
     wanted = tuple(dict.fromkeys(text for q in questions if (text := " ".join(q.split()))))
     _refuse(len(wanted), MOST_QUESTIONS, "question")
     _refuse(len(policies), MOST_POLICIES, "policy", "policies")
-    answers = []
-    for number, question in enumerate(wanted):
-        if progress:
-            progress(question, number, len(wanted))
-        answers.append(ask(question))
-    if progress:
-        progress("done", len(wanted), len(wanted))
-    names = {one.policy: one.name for answer in answers for one in answer.answers}
-    return Comparison(
-        policies=tuple(policies),
-        names=tuple(names.get(id_, id_) for id_ in policies),
-        rows=tuple(_row(answer, policies) for answer in answers),
-        engine=answers[0].engine,
-        seconds=sum(answer.seconds for answer in answers),
-    )
+    names: dict[str, str] = {}
+    rows: tuple[Row, ...] = ()
+    seconds = 0.0
+    for question in wanted:
+        answer = ask(question)
+        names |= {one.policy: one.name for one in answer.answers}
+        rows, seconds = (*rows, _row(answer, policies)), seconds + answer.seconds
+        shown = tuple(names.get(id_, id_) for id_ in policies)
+        yield Comparison(tuple(policies), shown, rows, len(wanted), answer.engine, seconds)
 
 
 def _refuse(count: int, most: int, one: str, many: str = "") -> None:
