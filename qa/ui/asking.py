@@ -59,17 +59,21 @@ def make(shared: Shared) -> AskTab:
     )
     with gr.Row(elem_id="ask-row"):
         question = gr.Textbox(
-            label="Question", placeholder="Ask the policies, or follow up: and WebEngage? for how long?",
+            label="Question", placeholder="Ask the policies, or follow up: and WebEngage?",
             elem_id="question", lines=1, max_lines=1, max_length=2000, scale=6, autofocus=True,
+            min_width=120,
+            show_label=False, container=False,
         )  # fmt: skip
-        send = gr.Button("Ask", elem_id="send", variant="primary", scale=1, min_width=80)
-        stop = gr.Button("Stop", elem_id="stop", scale=1, min_width=80)
-    policies = gr.Dropdown(
-        [], multiselect=True, label="Policies (all, unless you choose some)", elem_id="policies"
-    )
+        send = gr.Button("Ask", elem_id="send", variant="primary", scale=1, min_width=64)
+        stop = gr.Button("Stop", elem_id="stop", scale=1, min_width=64)
     with gr.Row(elem_id="after-row"):
-        export = [gr.Button(f"Export as {name}", size="sm") for name in ("Markdown", "JSON")]
-        clear = gr.Button("New conversation", size="sm")
+        policies = gr.Dropdown(
+            [], multiselect=True, label="Policies (all, unless you choose some)",
+            elem_id="policies", scale=3, min_width=240,
+        )  # fmt: skip
+        small: dict[str, Any] = {"size": "sm", "min_width": 90, "scale": 1}
+        export = [gr.Button(f"Export {name}", **small) for name in ("Markdown", "JSON")]
+        clear = gr.Button("New", elem_id="new", **small)
     tab = AskTab(
         answers,
         gr.State(Conversation(), time_to_live=14_400),

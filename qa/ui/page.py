@@ -37,7 +37,7 @@ def build(desk: Desk, home: Path) -> gr.Blocks:
             mode = _MODE.format(engine="Mode: extractive, no language model")
             gr.HTML(mode, elem_id="mode", apply_default_css=False)
         with gr.Row(elem_id="main"):
-            with gr.Column(scale=6, min_width=320, elem_id="left"):
+            with gr.Column(scale=7, min_width=320, elem_id="left"):
                 tabs = gr.Tabs(elem_id="tabs")
             with gr.Column(scale=5, min_width=320, elem_id="right") as right:
                 shared = Shared(desk, home, make_source(), make_courier())

@@ -42,7 +42,7 @@ def library(policies: Sequence[Policy], passages: Mapping[str, int]) -> str:
     """Return the list of what is indexed, with what can be done to each."""
     rows = "".join(
         f'<tr><th scope="row">{escape(policy.title)}<small>{escape(policy.source_name)}</small></th>'
-        f"<td>{policy.updated or '—'}</td><td class='number'>{len(policy.text):,}</td>"
+        f"<td class='date'>{policy.updated or '—'}</td><td class='number'>{len(policy.text):,}</td>"
         f"<td class='number'>{passages.get(policy.id, 0)}</td><td class='do'>"
         f"{button('Read', 'select', kind='plain', policy=policy.id)}"
         f"{button('Remove …', 'click', kind='plain', policy=policy.id)}</td></tr>"
