@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -34,6 +36,13 @@ ATTACKS = (
 )
 
 
+# What this browser asks for by itself, whatever page is open.
+OF_THE_BROWSER = {
+    "accounts.google.com", "content-autofill.googleapis.com", "update.googleapis.com",
+    "clients2.google.com",
+}  # fmt: skip
+
+
 class Outside:
     """A proxy that lets nothing through and notes what was asked for: loopback goes past it."""
 
@@ -50,7 +59,10 @@ class Outside:
             except OSError:
                 return
             with connection:
-                self.asked.append(connection.recv(4096).decode("latin-1").split("\r\n")[0])
+                target = connection.recv(4096).decode("latin-1").split(" ")[1]
+                host = urlsplit(target if "//" in target else f"//{target}").hostname
+                if host not in OF_THE_BROWSER:
+                    self.asked.append(target)
 
     def close(self) -> None:
         self._socket.close()
@@ -84,8 +96,6 @@ def serving(home: Path, *args: str, **env: str) -> tuple[subprocess.Popen[str], 
 
 @pytest.fixture(scope="module")
 def chat_home(indexed_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import shutil
-
     return shutil.copytree(indexed_home, tmp_path_factory.mktemp("chat") / "home")
 
 
@@ -94,7 +104,7 @@ def address(chat_home: Path) -> Iterator[str]:
     process, url = serving(chat_home)
     yield url
     process.terminate()
-    process.wait(20)
+    process.wait(30)
     assert process.stdout
     process.stdout.close()
 
@@ -364,6 +374,7 @@ def test_nothing_that_a_document_or_a_question_says_acts(
     page.get_by_role("tab", name="Ask").click()
     ask(page, "How long are voice recordings kept?")
     ask(page, f"How long are recordings kept {ATTACKS}?")
+    page.locator("#answers summary").last.click()
     page.locator("#citation-1").click()
     quote_in_view(page)
     page.get_by_role("tab", name="Compare").click()
@@ -381,4 +392,16 @@ def test_nothing_that_a_document_or_a_question_says_acts(
 def test_the_page_loads_nothing_from_afar(page: Page, outside: Outside) -> None:
     ask(page, QUESTION)
     page.get_by_role("tab", name="Evaluation").click()
+    expect(page.locator("#evaluation h2")).to_be_visible()
     assert outside.asked == []
+
+
+def test_what_left_would_be_seen(browser: Browser) -> None:
+    proxy = Outside()
+    context = browser.new_context(proxy={"server": proxy.address})
+    page = context.new_page()
+    page.set_content('<img src="http://evil.example/a.png">')
+    expect(page.locator("img")).to_have_js_property("complete", True)
+    assert "http://evil.example/a.png" in proxy.asked
+    context.close()
+    proxy.close()

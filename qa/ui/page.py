@@ -79,7 +79,9 @@ def _wire_opening(page: gr.Blocks, shared: Shared, ask: AskTab, parts: list[Any]
 
     def restore(memory: Memory, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         said = asking.restored(shared, memory)
-        yield html.conversation(said), said, _NONE, _NONE, _NONE
+        # Where there is nothing to restore, a first question may be on its way already.
+        found = (html.conversation(said), said) if said.turns else (_NONE, _NONE)
+        yield *found, _NONE, _NONE, _NONE
         question = request.query_params.get("q", "")[:2000]
         latest = said.turns[-1].resolved.asked if said.turns else None
         if question and question != latest:

@@ -80,7 +80,10 @@ def serve(assistant: Assistant, address: Address, ready: Callable[[str], None]) 
     app = make(Desk(assistant), assistant.home.path, address)
     host, port = listening.getsockname()[:2]
     ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
-    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
+    config = uvicorn.Config(
+        app, log_level="critical", access_log=False, server_header=False,
+        timeout_graceful_shutdown=2,  # open pages hold a connection each, for ever
+    )  # fmt: skip
     uvicorn.Server(config).run(sockets=[listening])
 
 

@@ -20,22 +20,26 @@ from qa.ui.html import escape
 CLICKS = """
 element.addEventListener('click', event => {
   const button = event.target.closest('[data-on]');
-  if (button && !button.disabled) trigger(button.dataset.on, {...button.dataset});
+  if (!button || button.disabled) return;
+  trigger(button.dataset.on, {...button.dataset});
+  if (button.dataset.on === 'select') document.dispatchEvent(new Event('reveal-source'));
 });
 """
 _SOURCE = (
     CLICKS
     + """
-watch('value', () => {
+const light = () => {
   const quote = element.querySelector('#source-quote');
   const text = element.querySelector('.text');
   if (text) text.scrollTop = 0;
   if (!quote) return;
   const box = text.getBoundingClientRect(), at = quote.getBoundingClientRect();
   text.scrollTop += at.top - box.top - Math.max(24, (box.height - at.height) / 3);
-  const pane = document.getElementById('source');
-  if (window.innerWidth < 900 && document.activeElement?.closest('#answers, #compare-table'))
-    pane.scrollIntoView({block: 'start'});
+};
+watch('value', light);
+document.addEventListener('reveal-source', () => {
+  light();
+  if (window.innerWidth <= 900) document.getElementById('source').scrollIntoView({block: 'start'});
 });
 """
 )
