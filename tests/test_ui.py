@@ -24,6 +24,7 @@ ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
     "--disable-component-update", "--no-first-run",
 ]  # fmt: skip
+expect.set_options(timeout=15_000)  # a machine may be busy with other things
 QUESTION = "How long is data retained?"
 # Each loads something from afar, or runs a script, wherever it is taken for markup.
 ATTACKS = (
@@ -38,6 +39,7 @@ ATTACKS = (
 
 # What this browser asks for by itself, whatever page is open.
 OF_THE_BROWSER = {
+    "redirector.gvt1.com", "optimizationguide-pa.googleapis.com", "safebrowsing.googleapis.com",
     "accounts.google.com", "content-autofill.googleapis.com", "update.googleapis.com",
     "clients2.google.com",
 }  # fmt: skip
@@ -375,7 +377,7 @@ def test_nothing_that_a_document_or_a_question_says_acts(
     ask(page, "How long are voice recordings kept?")
     ask(page, f"How long are recordings kept {ATTACKS}?")
     page.locator("#answers summary").last.click()
-    page.locator("#citation-1").click()
+    page.locator("#citation-1").press("Enter")
     quote_in_view(page)
     page.get_by_role("tab", name="Compare").click()
     page.locator("#compare-questions textarea").fill(f"How long are recordings kept? {ATTACKS}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ _MODE = (
     "<span>{engine}</span><span>answers are the policies’ own words, each quote verified</span>"
     "<span>nothing leaves this computer</span>"
 )
+_SHOW_SOURCE = "() => { document.getElementById('right').style.display = '%s'; }"
 _NONE = gr.skip()
 
 
@@ -39,7 +39,7 @@ def build(desk: Desk, home: Path) -> gr.Blocks:
         with gr.Row(elem_id="main"):
             with gr.Column(scale=7, min_width=320, elem_id="left"):
                 tabs = gr.Tabs(elem_id="tabs")
-            with gr.Column(scale=5, min_width=320, elem_id="right") as right:
+            with gr.Column(scale=5, min_width=320, elem_id="right"):
                 shared = Shared(desk, home, make_source(), make_courier())
         with tabs:
             with gr.Tab("Ask", id="ask") as asked:
@@ -59,39 +59,42 @@ def build(desk: Desk, home: Path) -> gr.Blocks:
             None, shared.courier, api_visibility="private",
         )  # fmt: skip
         for tab in (asked, compared, kept, measured):
-            show = partial(gr.update, visible=tab is not measured)
-            tab.select(show, None, right, show_progress="hidden", api_visibility="private")
+            tab.select(None, js=_SHOW_SOURCE % ("none" if tab is measured else ""))
     page.queue(max_size=96, default_concurrency_limit=16, api_open=False)
     return page
 
 
 def _wire_opening(page: gr.Blocks, shared: Shared, ask: AskTab, parts: list[Any]) -> None:
-    def fill(request: gr.Request) -> tuple[Any, ...]:
-        tab = request.query_params.get("tab")
-        opened = gr.Tabs(selected=tab) if tab in TABS else _NONE
-        found = tables.evaluation(evaluation.load(shared.home))
-        try:
-            table, picker = shelving.listed(shared)
-        except PolicyQAError as error:
-            return opened, _NONE, _NONE, html.error_line(error), found
-        chosen = _chosen(shared, request)
-        return opened, gr.update(choices=picker["choices"], value=chosen), picker, table, found
-
-    def restore(memory: Memory, request: gr.Request) -> Iterator[tuple[Any, ...]]:
+    # One event: of several at once, Gradio's client may lose the answer to one.
+    def opened(memory: Memory, request: gr.Request) -> Iterator[tuple[Any, ...]]:
+        filled = _filled(shared, request)
         said = asking.restored(shared, memory)
         # Where there is nothing to restore, a first question may be on its way already.
         found = (html.conversation(said), said) if said.turns else (_NONE, _NONE)
-        yield *found, _NONE, _NONE, _NONE
+        yield *filled, *found, _NONE, _NONE, _NONE
         question = request.query_params.get("q", "")[:2000]
         latest = said.turns[-1].resolved.asked if said.turns else None
         if question and question != latest:
-            yield from asking.answered(shared, question, _chosen(shared, request), said)
+            for shown in asking.answered(shared, question, _chosen(shared, request), said):
+                yield *[_NONE] * len(parts), *shown
 
-    page.load(fill, None, parts, show_progress="hidden", api_visibility="private")
     page.load(
-        restore, ask.memory, [*ask.outputs, shared.source],
-        show_progress="hidden", api_visibility="private",
+        opened, ask.memory, [*parts, *ask.outputs, shared.source],
+        concurrency_limit=32, show_progress="hidden", api_visibility="private",
     )  # fmt: skip
+
+
+def _filled(shared: Shared, request: gr.Request) -> tuple[Any, ...]:
+    """Return the tab that a link names, the pickers, the library and the newest evaluation."""
+    tab = request.query_params.get("tab")
+    selected = gr.Tabs(selected=tab) if tab in TABS else _NONE
+    found = tables.evaluation(evaluation.load(shared.home))
+    try:
+        table, picker = shelving.listed(shared)
+        chosen = _chosen(shared, request)
+    except PolicyQAError as error:
+        return selected, _NONE, _NONE, html.error_line(error), found
+    return selected, gr.update(choices=picker["choices"], value=chosen), picker, table, found
 
 
 def _chosen(shared: Shared, request: gr.Request) -> list[str]:
