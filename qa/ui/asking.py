@@ -105,7 +105,10 @@ def _wire_asking(shared: Shared, tab: AskTab, send: gr.Button, stop: gr.Button) 
         yield from answered(shared, word(event, "text"), chosen, said)
 
     options: dict[str, Any] = {
-        "concurrency_limit": 32, "show_progress": "hidden", "api_visibility": "private"
+        "concurrency_limit": 32, "show_progress": "hidden", "api_visibility": "private",
+        # Gradio's client may lose an event that begins in the moment another ends: it can be sent
+        # again, as long as it does not wait for the lost one.
+        "trigger_mode": "multiple",
     }  # fmt: skip
     asking = [
         gr.on([send.click, tab.question.submit], ask, inputs, outputs, **options),
