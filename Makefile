@@ -14,10 +14,13 @@ export Q
 export HF_HUB_OFFLINE := 1
 export ANONYMIZED_TELEMETRY := False
 
-.PHONY: ask test check eval gate speed train lock clean
+.PHONY: ask chat test check eval gate speed train lock clean
 
 ask: $(BASE)/.installed  ## answer a question: make ask Q="is my data sold?"
 	@$(BASE)/bin/policyqa ask "$$Q"
+
+chat: $(BASE)/.installed  ## open the chat in a browser
+	@$(BASE)/bin/policyqa chat
 
 test: $(DEV)/.installed  ## run the tests
 	$(DEV)/bin/python -m pytest $(ARGS)

@@ -9,7 +9,8 @@ PolicyQAError
 ├── StoreError              the index is damaged or was built with something else
 │   └── ServerError             the configured Chroma server cannot be used
 ├── EncoderError            the encoder cannot be loaded or is not the recorded one
-└── LLMError                the configured language model did not answer
+├── LLMError                the configured language model did not answer
+└── BusyError               more people ask at once than can wait
 
 Each says what, which and why in its message, and what to do next in its hint.
 """
@@ -80,3 +81,9 @@ class LLMError(PolicyQAError):
     """The configured language model cannot be reached, or sent something that is no answer."""
 
     code = "llm"
+
+
+class BusyError(PolicyQAError):
+    """More people are asking at once than can wait their turn."""
+
+    code = "busy"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from index.errors import PolicyQAError
     from qa.assistant import Assistant
+    from qa.compare import Comparison
     from qa.types import (
         Answer,
         Citation,
@@ -25,6 +26,7 @@ __all__ = [
     "Answer",
     "Assistant",
     "Citation",
+    "Comparison",
     "PolicyAnswer",
     "PolicyQAError",
     "Problem",
@@ -40,6 +42,10 @@ def __getattr__(name: str) -> Any:
         from qa.assistant import Assistant
 
         return Assistant
+    if name == "Comparison":
+        from qa.compare import Comparison
+
+        return Comparison
     if name == "PolicyQAError":
         from index.errors import PolicyQAError
 

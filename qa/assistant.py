@@ -17,6 +17,7 @@ from index.recovery import recover
 from index.settings import Settings
 from index.types import Policy
 from qa import extract
+from qa.compare import COMMON_QUESTIONS, Comparison, compare
 from qa.reader import Reader
 from qa.reader.linear import LinearReader
 from qa.reader.words import is_understood
@@ -115,6 +116,22 @@ class Assistant:
             engine=extract.ENGINE,
             problems=(*self._standing_problems(text), *verifier.problems),
             seconds=0.0,
+        )
+
+    def compare(
+        self,
+        questions: Sequence[str] = COMMON_QUESTIONS,
+        policies: Sequence[str] = (),
+        *,
+        progress: Progress | None = None,
+    ) -> Comparison:
+        """Answer several questions over several policies (ids or names; all if none is given).
+
+        Raises UsageError for too many of either, and what ``ask`` raises.
+        """
+        ids = self._route("", policies).policies
+        return compare(
+            lambda question: self.ask(question, policies=ids), questions, ids, progress=progress
         )
 
     def read(self, question: str, policy: Policy) -> Reading:

@@ -1,4 +1,4 @@
-"""The command line: ``policyqa ask``, ``search``, ``index``, ``policies``, ``show``, ``remove``.
+"""The command line: ``policyqa ask``, ``compare``, ``index``, ``chat`` and the others.
 
 Results go to stdout, progress and errors to stderr. Exit status: 0 done, 1 a handled error (one
 line and a hint), 2 wrong usage.
@@ -169,6 +169,59 @@ def search(
         else:
             found = assistant.search(question or "", top_k=top_k, policies=policy or ())
             terminal.show_results(terminal.out(), found)
+
+
+@app.command()
+def compare(
+    questions: Annotated[
+        Path | None,
+        typer.Option("--questions", help="One question a line; common ones if left out."),
+    ] = None,
+    policy: PolicyOption = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of Markdown.")] = False,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Print a table: several questions by several policies, in the policies' own words."""
+    from qa import compare as tables
+
+    if as_csv and as_json:
+        raise typer.BadParameter("give --csv or --json, not both")
+    with handled(as_json):
+        asked = tables.read_questions(questions) if questions else tables.COMMON_QUESTIONS
+        with opened(home, config, None, None) as assistant:
+            table = assistant.compare(asked, policy or ())
+        if as_json:
+            print(json.dumps(tables.comparison_json(table)))
+        else:
+            write = tables.comparison_csv if as_csv else tables.comparison_markdown
+            print(write(table), end="")
+
+
+@app.command()
+def chat(
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")
+    ] = 7860,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    password_env: Annotated[
+        str | None,
+        typer.Option("--password-env", help="Variable that holds a password to ask for."),
+    ] = None,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+    encoder: EncoderOption = None,
+    allow_download: DownloadOption = None,
+) -> None:
+    """Open the chat in a browser: ask, see the proof, compare, keep the library."""
+    from qa.ui.server import Address, password_from, serve
+
+    with handled(as_json=False):
+        address = Address(host, port, password_from(password_env))
+        address.check()
+        with opened(home, config, encoder, allow_download) as assistant:
+            serve(assistant, address, lambda url: print(f"policyqa chat: {url}", flush=True))
 
 
 @app.command()

@@ -86,7 +86,7 @@ def answer_json(answer: Answer) -> Json:
     return {
         "question": answer.question,
         "policies": list(answer.policies),
-        "answers": [_policy_answer_json(one) for one in answer.answers],
+        "answers": [policy_answer_json(one) for one in answer.answers],
         "unknown_names": list(answer.unknown_names),
         "omitted": answer.omitted,
         "text": answer_markdown(answer),
@@ -96,7 +96,8 @@ def answer_json(answer: Answer) -> Json:
     }
 
 
-def _policy_answer_json(one: PolicyAnswer) -> Json:
+def policy_answer_json(one: PolicyAnswer) -> Json:
+    """Return the JSON form of what one policy says."""
     return {
         "policy": one.policy,
         "name": one.name,

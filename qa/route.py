@@ -120,7 +120,7 @@ def route(question: str, policies: Sequence[Policy], chosen: Sequence[str] = ())
     if chosen:
         scope = tuple(dict.fromkeys(find_policy(name, policies).id for name in chosen))
         return Route(scope, ())
-    question = " ".join(question.translate(_APOSTROPHES).split())
+    question = _spaced(question)
     places = list(_places(question.lower() if question.isupper() else question))
     named, spans = _named(question, {start for _, start, _ in places}, policies)
     free = [
@@ -132,6 +132,22 @@ def route(question: str, policies: Sequence[Policy], chosen: Sequence[str] = ())
     if unknown and not named:
         return Route((), unknown)
     return Route(named or tuple(policy.id for policy in policies), unknown)
+
+
+def mentioned(
+    question: str, policies: Sequence[Policy]
+) -> tuple[tuple[str, ...], list[tuple[int, int]]]:
+    """Return the policies that a question names, and where in it, as it is spaced by ``split``.
+
+    Raises AmbiguousNameError.
+    """
+    question = _spaced(question)
+    places = {start for _, start, _ in _places(question)}
+    return _named(question, places, policies)
+
+
+def _spaced(question: str) -> str:
+    return " ".join(question.translate(_APOSTROPHES).split())
 
 
 def find_policy(name: str, policies: Sequence[Policy]) -> Policy:

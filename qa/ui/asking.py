@@ -1,0 +1,259 @@
+"""The tab Ask: a conversation, the policies it is about, and what can be done with its answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import gradio as gr
+
+from index.errors import PolicyQAError
+from qa import render
+from qa.chat import MOST_TURNS, Conversation, Resolved, Turn, resolve
+from qa.ui import feedback, html, source
+from qa.ui.shared import CLICKS, Shared, copied, number, saved, warn, word
+
+_ANSWERS = (
+    CLICKS
+    + """
+document.addEventListener('keydown', event => {
+  if (event.key === 'Escape') document.getElementById('stop')?.click();
+});
+let turns = 0;
+watch('value', () => {
+  const all = element.querySelectorAll('.turn');
+  if (all.length !== turns) all[all.length - 1]?.scrollIntoView({block: 'nearest'});
+  turns = all.length;
+  const pane = document.getElementById('answers'), last = all[all.length - 1];
+  if (last) pane.scrollTop = last.offsetTop - pane.offsetTop - 8;
+});
+"""
+)
+Memory = list[dict[str, Any]]
+"""What a browser remembers of a conversation: its questions, which are answered again."""
+_NONE = gr.skip()
+
+
+@dataclass(frozen=True, slots=True)
+class AskTab:
+    """The parts of the tab that the page fills when it is opened."""
+
+    answers: gr.HTML
+    said: gr.State
+    memory: gr.BrowserState
+    question: gr.Textbox
+    policies: gr.Dropdown
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What an answered question changes, without the source."""
+        return [self.answers, self.said, self.question, self.memory]
+
+
+def make(shared: Shared) -> AskTab:
+    """Make the tab and say what its parts do."""
+    answers = gr.HTML(
+        html.welcome(), elem_id="answers", js_on_load=_ANSWERS, apply_default_css=False
+    )
+    with gr.Row(elem_id="ask-row"):
+        question = gr.Textbox(
+            label="Question", placeholder="Ask the policies, or follow up: and WebEngage?",
+            elem_id="question", lines=1, max_lines=1, max_length=2000, scale=6, autofocus=True,
+            min_width=120,
+            show_label=False, container=False,
+        )  # fmt: skip
+        send = gr.Button("Ask", elem_id="send", variant="primary", scale=1, min_width=64)
+        stop = gr.Button("Stop", elem_id="stop", scale=1, min_width=64)
+    with gr.Row(elem_id="after-row"):
+        policies = gr.Dropdown(
+            [], multiselect=True, label="Policies (all, unless you choose some)",
+            elem_id="policies", scale=3, min_width=240,
+        )  # fmt: skip
+        small: dict[str, Any] = {"size": "sm", "min_width": 90, "scale": 1}
+        export = [gr.Button(f"Export {name}", **small) for name in ("Markdown", "JSON")]
+        clear = gr.Button("New", elem_id="new", **small)
+    tab = AskTab(
+        answers,
+        gr.State(Conversation(), time_to_live=14_400),
+        gr.BrowserState([], storage_key="policyqa-conversation"),
+        question,
+        policies,
+    )
+    _wire_asking(shared, tab, send, stop)
+    _wire_answers(shared, tab)
+    for name, press in zip(("md", "json"), export, strict=True):
+        press.click(_exporter(name), tab.said, shared.courier, api_visibility="private")
+    clear.click(
+        lambda: (html.welcome(), Conversation(), "", [], source.empty()),
+        outputs=[*tab.outputs, shared.source],
+        api_visibility="private",
+    )
+    return tab
+
+
+def _wire_asking(shared: Shared, tab: AskTab, send: gr.Button, stop: gr.Button) -> None:
+    inputs, outputs = [tab.question, tab.policies, tab.said], [*tab.outputs, shared.source]
+
+    def ask(text: str, chosen: Sequence[str], said: Conversation) -> Iterator[Any]:
+        yield from answered(shared, text, chosen, said)
+
+    def ask_example(
+        event: gr.EventData, chosen: Sequence[str], said: Conversation
+    ) -> Iterator[Any]:
+        yield from answered(shared, word(event, "text"), chosen, said)
+
+    options: dict[str, Any] = {
+        "concurrency_limit": 32, "show_progress": "hidden", "api_visibility": "private",
+        # Gradio's client may lose an event that begins in the moment another ends: it can be sent
+        # again, as long as it does not wait for the lost one.
+        "trigger_mode": "multiple",
+    }  # fmt: skip
+    asking = [
+        gr.on([send.click, tab.question.submit], ask, inputs, outputs, **options),
+        tab.answers.submit(ask_example, inputs[1:], outputs, **options),
+    ]
+    stop.click(
+        html.conversation, tab.said, tab.answers,
+        cancels=asking, queue=False, api_visibility="private",
+    )  # fmt: skip
+
+
+def answered(
+    shared: Shared, text: str, chosen: Sequence[str], said: Conversation
+) -> Iterator[tuple[Any, ...]]:
+    """Yield what the page shows while a question is answered, and then with the answer."""
+    before = said.turns[-1].resolved if said.turns else None
+    try:
+        resolved = resolve(text, before, shared.desk.policies(), chosen)
+        yield html.conversation(said, html.pending(resolved)), _NONE, "", _NONE, _NONE
+        answer = shared.desk.ask(resolved.question, resolved.policies)
+    except PolicyQAError as error:
+        yield html.conversation(said, html.failed(text, error)), _NONE, text, _NONE, _NONE
+        return
+    said = said.with_turn(Turn(resolved, answer))
+    found = source.citations(answer)
+    opened = shown(
+        shared, said, len(said.turns) - 1 + said.dropped, found[0][1].marker if found else 0
+    )
+    yield html.conversation(said), said, "", remembered(said), opened
+
+
+def shown(shared: Shared, said: Conversation, turn: int, marker: int) -> Any:
+    """Return the source view of a citation of a conversation; nothing where there is none."""
+    at = turn - said.dropped
+    if not 0 <= at < len(said.turns):
+        return _NONE
+    answer = said.turns[at].answer
+    found = source.citations(answer)
+    for policy, citation in found:
+        if citation.marker == marker:
+            known = {one.id: one for one in shared.desk.policies()}
+            if policy not in known:
+                return source.changed(policy)
+            return source.cited(known[policy], citation, turn, [c.marker for _, c in found])
+    return _NONE
+
+
+def remembered(said: Conversation) -> Memory:
+    """Return what the browser keeps of a conversation."""
+    return [
+        {
+            "asked": turn.resolved.asked,
+            "question": turn.resolved.question,
+            "policies": list(turn.resolved.policies),
+        }
+        for turn in said.turns
+    ]
+
+
+def restored(shared: Shared, memory: Memory) -> Conversation:
+    """Return the conversation that a browser remembers, answered from the policies as they are.
+
+    What is not of the form ``remembered`` gives, or cannot be answered any more, is left out.
+    """
+    said = Conversation()
+    for kept in memory[-MOST_TURNS:] if isinstance(memory, list) else ():
+        try:
+            policies = tuple(map(str, kept["policies"]))
+            resolved = Resolved(str(kept["asked"]), str(kept["question"]), policies)
+            answer = shared.desk.ask(resolved.question, policies)
+        except (PolicyQAError, TypeError, KeyError):
+            continue
+        said = said.with_turn(Turn(resolved, answer))
+    return said
+
+
+def _wire_answers(shared: Shared, tab: AskTab) -> None:
+    with gr.Group(visible=False, elem_id="comment") as more:
+        comment = gr.Textbox(
+            label="Thank you. What should it have said? (optional)", max_length=2000
+        )
+        keep = gr.Button("Save the comment", size="sm")
+    given = gr.State(None)
+
+    def open_quote(event: gr.EventData, said: Conversation) -> Any:
+        try:
+            return shown(shared, said, number(event, "turn"), number(event, "cite"))
+        except PolicyQAError as error:
+            warn(error)
+            return _NONE
+
+    def act(event: gr.EventData, said: Conversation) -> tuple[Any, ...]:
+        do, at = word(event, "do"), number(event, "turn") - said.dropped
+        if do == "edit":
+            return word(event, "text"), _NONE, _NONE, _NONE, _NONE
+        if not 0 <= at < len(said.turns):
+            return (_NONE,) * 5
+        turn = said.turns[at]
+        if do == "copy":
+            gr.Info("Copied, with its sources.")
+            return _NONE, copied(render.answer_markdown(turn.answer)), _NONE, _NONE, _NONE
+        if do == "feedback" and word(event, "verdict") in feedback.VERDICTS:
+            made = feedback.about(turn, word(event, "verdict"))
+            feedback.store(shared.home, made)
+            return _NONE, _NONE, made, gr.update(visible=True), ""
+        return (_NONE,) * 5
+
+    def save(made: feedback.Feedback | None, text: str) -> Any:
+        if made:
+            feedback.store(shared.home, replace(made, comment=" ".join(text.split())))
+            gr.Info("Saved on this computer.")
+        return gr.update(visible=False)
+
+    tab.answers.select(open_quote, tab.said, shared.source, api_visibility="private")
+    shared.source.select(open_quote, tab.said, shared.source, api_visibility="private")
+    tab.answers.click(
+        act, tab.said, [tab.question, shared.courier, given, more, comment],
+        show_progress="hidden", api_visibility="private",
+    )  # fmt: skip
+    keep.click(save, [given, comment], more, api_visibility="private")
+
+
+def _exporter(name: str) -> Any:
+    def export(said: Conversation) -> Any:
+        if not said.turns:
+            gr.Info("There is nothing to export yet: ask a question first.")
+            return _NONE
+        write = _as_json if name == "json" else _as_markdown
+        return saved(f"conversation.{name}", write(said))
+
+    return export
+
+
+def _as_markdown(said: Conversation) -> str:
+    parts = []
+    for turn in said.turns:
+        parts.append(f"## {render.escape_markdown(turn.resolved.asked)}")
+        if turn.resolved.is_changed:
+            parts.append(f"Understood as: {render.escape_markdown(turn.resolved.question)}")
+        parts.append(render.answer_markdown(turn.answer))
+    return "\n\n".join(parts) + "\n"
+
+
+def _as_json(said: Conversation) -> str:
+    turns = [
+        {"asked": turn.resolved.asked, **render.answer_json(turn.answer)} for turn in said.turns
+    ]
+    return json.dumps({"turns": turns}, ensure_ascii=False, indent=1) + "\n"

@@ -1,0 +1,51 @@
+"""The one assistant of all visitors: it answers one at a time, and only so many may wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import BoundedSemaphore, Lock
+
+from index.errors import BusyError, HomeError
+from index.types import Policy
+from qa.assistant import Assistant
+from qa.types import Answer
+
+MOST_WAITING = 24
+
+
+class Desk:
+    """Shares an assistant between threads. Who comes when too many wait is told so at once."""
+
+    def __init__(self, assistant: Assistant, *, waiting: int = MOST_WAITING) -> None:
+        self._assistant = assistant
+        self._places = BoundedSemaphore(waiting)
+        self._lock = Lock()
+
+    @contextmanager
+    def assistant(self) -> Iterator[Assistant]:
+        """Have the assistant alone. Raises BusyError if too many are waiting for it."""
+        if not self._places.acquire(blocking=False):
+            raise BusyError(
+                "too many people are asking at the moment", hint="ask again in a few seconds"
+            )
+        try:
+            with self._lock:
+                yield self._assistant
+        except OSError as error:
+            raise HomeError(
+                f"the home cannot be read or written: {error.strerror}",
+                hint="check its permissions and the free space",
+            ) from error
+        finally:
+            self._places.release()
+
+    def ask(self, question: str, policies: Sequence[str] = ()) -> Answer:
+        """Answer a question, as ``Assistant.ask`` does."""
+        with self.assistant() as assistant:
+            return assistant.ask(question, policies=policies)
+
+    def policies(self) -> tuple[Policy, ...]:
+        """Return all policies, as of the last commit."""
+        with self.assistant() as assistant:
+            return assistant.policies

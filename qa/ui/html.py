@@ -1,0 +1,184 @@
+"""A conversation as HTML. Every word of a question, an answer or a policy passes ``escape``."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+
+from index.errors import PolicyQAError
+from index.markup import readable
+from qa import render
+from qa.chat import Conversation, Resolved, Turn
+from qa.types import Citation, PolicyAnswer, Statement
+
+EXAMPLES = (
+    "How long is data retained?",
+    "Is my data sold?",
+    "Does Web1on1 delete old conversations?",
+    "Which cookies are used?",
+    "Where is personal data stored?",
+)
+"""Questions that the bundled policies answer."""
+
+_VERDICTS = (
+    ("right", "Right"),
+    ("wrong_answer", "Wrong answer"),
+    ("wrong_evidence", "Wrong evidence"),
+)
+# What the page's templates could take for theirs, beyond what HTML needs.
+_TEMPLATE = str.maketrans({"{": "&#123;", "}": "&#125;", "$": "&#36;", "`": "&#96;"})
+_CLOSEST = 300
+
+
+def escape(text: str) -> str:
+    r"""Return a text that HTML shows as it is, line breaks included, in content and attributes.
+
+    >>> escape('<b title="x">\u202e')
+    '&lt;b title=&quot;x&quot;&gt;�'
+    """
+    shown = "".join(
+        "\ufffd" if render.unprintable(character) and character not in "\n\t" else character
+        for character in text
+    )
+    return html.escape(shown, quote=True).translate(_TEMPLATE)
+
+
+def button(label: str, event: str, *, kind: str = "", id_: str = "", **data: object) -> str:
+    """Return a button that tells the page which event it is, and the event what it is about."""
+    about = "".join(f' data-{key}="{escape(str(value))}"' for key, value in data.items())
+    named = f' id="{escape(id_)}"' if id_ else ""
+    return (
+        f'<button type="button" class="{kind}"{named} data-on="{event}"{about}>'
+        f"{escape(label)}</button>"
+    )
+
+
+def welcome() -> str:
+    """Return what stands where no question has been asked yet."""
+    chips = "".join(button(text, "submit", kind="chip", text=text) for text in EXAMPLES)
+    return (
+        '<div class="welcome"><h2>Ask the policies</h2>'
+        "<p>Each answer is in the policy’s own words. Click a number to see them in their place."
+        f'</p><div class="chips">{chips}</div></div>'
+    )
+
+
+def conversation(said: Conversation, tail: str = "") -> str:
+    """Return the turns of a conversation, and what is going on below them."""
+    if not said.turns and not tail:
+        return welcome()
+    dropped = f'<p class="note">{said.dropped} earlier questions are no longer shown.</p>'
+    last = len(said.turns) - 1
+    turns = "".join(
+        turn_html(turn, said.dropped + number, is_latest=number == last and not tail)
+        for number, turn in enumerate(said.turns)
+    )
+    return f"{dropped if said.dropped else ''}{turns}{tail}"
+
+
+def pending(resolved: Resolved) -> str:
+    """Return a question that is being answered."""
+    return (
+        f'<article class="turn">{_asked(resolved)}<p class="pending" role="status">'
+        "Reading the policies …</p></article>"
+    )
+
+
+def failed(asked: str, error: PolicyQAError) -> str:
+    """Return a question that could not be answered, why, and what to do."""
+    return (
+        f'<article class="turn"><p class="asked">{escape(asked[:300])}</p>{error_line(error)}'
+        "</article>"
+    )
+
+
+def error_line(error: PolicyQAError) -> str:
+    """Return an error as a sentence with what to do next."""
+    message = error.message[:1].upper() + error.message[1:]
+    hint = f" {error.hint[:1].upper()}{error.hint[1:]}." if error.hint else ""
+    return f'<p class="error" role="alert">{escape(f"{message}.{hint}")}</p>'
+
+
+def turn_html(turn: Turn, number: int, *, is_latest: bool = False) -> str:
+    """Return a question and its answers: a card for each policy that states one, then the rest."""
+    answer = turn.answer
+    cards = "".join(_card(one, number, is_latest) for one in render.stated(answer))
+    notes = "".join(f'<p class="note">{escape(line)}</p>' for line in render.summary(answer))
+    silent = _silent(render.silent(answer), number, is_latest)
+    return (
+        f'<article class="turn" data-turn="{number}">{_asked(turn.resolved)}{cards}{silent}{notes}'
+        f"{_actions(turn, number)}</article>"
+    )
+
+
+def _asked(resolved: Resolved) -> str:
+    shown = f'<p class="asked">{escape(resolved.asked)}</p>'
+    if not (resolved.is_changed or resolved.policies):
+        return shown
+    about = f" · {', '.join(resolved.policies)}" if resolved.policies else ""
+    edit = button("Edit", "click", kind="plain", do="edit", text=resolved.question)
+    return f'{shown}<p class="understood">{escape(f"{resolved.question}{about}")} {edit}</p>'
+
+
+def _card(one: PolicyAnswer, turn: int, is_latest: bool) -> str:
+    said = "".join(_statement(statement, turn, is_latest) for statement in one.statements)
+    return (
+        f'<section class="card"><h3>{escape(render.heading(one))} <span class="verdict">'
+        f"{render.percent(one.confidence)} sure</span></h3>{said}</section>"
+    )
+
+
+def _statement(statement: Statement, turn: int, is_latest: bool) -> str:
+    if not statement.verified:
+        words = escape(statement.text)
+        return f'<p class="unverified"><strong>Not verified:</strong> {words}</p>'
+    marks = "".join(_mark(marker, turn, is_latest) for marker in statement.markers)
+    return f"<p>{escape(statement.text)} {marks}</p>"
+
+
+def _mark(marker: int, turn: int, is_latest: bool) -> str:
+    label = f'aria-label="Show quote {marker} in its policy"'
+    id_ = f"citation-{marker}" if is_latest else ""
+    made = button(f"[{marker}]", "select", kind="cite", id_=id_, turn=turn, cite=marker)
+    return made.replace("<button ", f"<button {label} ", 1)
+
+
+def _silent(silent: Sequence[PolicyAnswer], turn: int, is_latest: bool) -> str:
+    if not silent:
+        return ""
+    verb = "policy does" if len(silent) == 1 else "policies do"
+    names = ", ".join(one.name for one in silent)
+    closest = "".join(
+        f"<h4>{escape(render.heading(one))} <span class='verdict'>"
+        f"{render.percent(one.confidence)} sure</span></h4>{_closest(one.nearest, turn, is_latest)}"
+        for one in silent
+    )
+    return (
+        f'<details class="silent"><summary>{len(silent)} {verb} not state this: {escape(names)}'
+        f"</summary><p>What comes closest:</p>{closest}</details>"
+    )
+
+
+def _closest(citations: Iterable[Citation], turn: int, is_latest: bool) -> str:
+    return "".join(
+        f"<p>{escape(_short(citation.quote))} {_mark(citation.marker, turn, is_latest)}</p>"
+        for citation in citations
+    )
+
+
+def _short(quote: str) -> str:
+    words = readable(quote)
+    return words if len(words) <= _CLOSEST else f"{words[:_CLOSEST].rstrip()} …"
+
+
+def _actions(turn: Turn, number: int) -> str:
+    feedback = "".join(
+        button(label, "click", kind="plain", do="feedback", verdict=verdict, turn=number)
+        for verdict, label in _VERDICTS
+    )
+    copy = button("Copy with sources", "click", kind="plain", do="copy", turn=number)
+    spent = f"{turn.answer.engine} · {turn.answer.seconds:.1f} s"
+    return (
+        f'<div class="actions" role="group" aria-label="About this answer">{copy}{feedback}'
+        f'<span class="spent">{escape(spent)}</span></div>'
+    )

@@ -1,0 +1,110 @@
+"""The page: its tabs, the source beside them, and what it does when it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from index.errors import PolicyQAError
+from qa.ui import asking, comparing, evaluation, feedback, html, shelving, tables
+from qa.ui.asking import AskTab, Memory
+from qa.ui.desk import Desk
+from qa.ui.shared import Shared, make_courier, make_source, own_html, saved
+
+TABS = ("ask", "compare", "library", "evaluation")
+STYLE = Path(__file__).with_name("style.css")
+THEME = gr.themes.Default(
+    primary_hue="teal", neutral_hue="slate", radius_size="md",
+    font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"],
+)  # fmt: skip
+_MODE = (
+    "<span>{engine}</span><span>answers are the policies’ own words, each quote verified</span>"
+    "<span>nothing leaves this computer</span>"
+)
+_SHOW_SOURCE = "() => { document.getElementById('right').style.display = '%s'; }"
+_NONE = gr.skip()
+
+
+def build(desk: Desk, home: Path) -> gr.Blocks:
+    """Make the page over an assistant; ``home`` is where feedback and reports are."""
+    page: gr.Blocks = gr.Blocks(title="policyqa", analytics_enabled=False, fill_width=True)
+    with page:
+        with gr.Row(elem_id="top"):
+            gr.HTML("<h1>policyqa</h1>", apply_default_css=False)
+            mode = _MODE.format(engine="Mode: extractive, no language model")
+            gr.HTML(mode, elem_id="mode", apply_default_css=False)
+        with gr.Row(elem_id="main"):
+            with gr.Column(scale=7, min_width=320, elem_id="left"):
+                tabs = gr.Tabs(elem_id="tabs")
+            with gr.Column(scale=5, min_width=320, elem_id="right"):
+                shared = Shared(desk, home, make_source(), make_courier())
+        with tabs:
+            with gr.Tab("Ask", id="ask") as asked:
+                ask = asking.make(shared)
+            with gr.Tab("Compare", id="compare") as compared:
+                compare = comparing.make(shared)
+            with gr.Tab("Library", id="library") as kept:
+                library = shelving.make(shared, [ask.policies, compare.policies])
+            with gr.Tab("Evaluation", id="evaluation") as measured:
+                report = own_html("", "evaluation")
+                drafts = gr.Button("Export feedback as draft gold questions", size="sm")
+        _wire_opening(
+            page, shared, ask, [tabs, ask.policies, compare.policies, library.table, report]
+        )
+        drafts.click(
+            lambda: saved("feedback-drafts.jsonl", feedback.drafts(home)),
+            None, shared.courier, api_visibility="private",
+        )  # fmt: skip
+        for tab in (asked, compared, kept, measured):
+            tab.select(None, js=_SHOW_SOURCE % ("none" if tab is measured else ""))
+    page.queue(max_size=96, default_concurrency_limit=16, api_open=False)
+    return page
+
+
+def _wire_opening(page: gr.Blocks, shared: Shared, ask: AskTab, parts: list[Any]) -> None:
+    # One event: of several at once, Gradio's client may lose the answer to one.
+    def opened(memory: Memory, request: gr.Request) -> Iterator[tuple[Any, ...]]:
+        filled = _filled(shared, request)
+        said = asking.restored(shared, memory)
+        # Where there is nothing to restore, a first question may be on its way already.
+        found = (html.conversation(said), said) if said.turns else (_NONE, _NONE)
+        yield *filled, *found, _NONE, _NONE, _NONE
+        question = request.query_params.get("q", "")[:2000]
+        latest = said.turns[-1].resolved.asked if said.turns else None
+        if question and question != latest:
+            for shown in asking.answered(shared, question, _chosen(shared, request), said):
+                yield *[_NONE] * len(parts), *shown
+
+    page.load(
+        opened, ask.memory, [*parts, *ask.outputs, shared.source],
+        concurrency_limit=32, show_progress="hidden", api_visibility="private",
+    )  # fmt: skip
+
+
+def _filled(shared: Shared, request: gr.Request) -> tuple[Any, ...]:
+    """Return the tab that a link names, the pickers, the library and the newest evaluation."""
+    tab = request.query_params.get("tab")
+    selected = gr.Tabs(selected=tab) if tab in TABS else _NONE
+    found = tables.evaluation(evaluation.load(shared.home))
+    try:
+        table, picker = shelving.listed(shared)
+        chosen = _chosen(shared, request)
+    except PolicyQAError as error:
+        return selected, _NONE, _NONE, html.error_line(error), found
+    return selected, gr.update(choices=picker["choices"], value=chosen), picker, table, found
+
+
+def _chosen(shared: Shared, request: gr.Request) -> list[str]:
+    """Return the ids of the policies that a link names; what it names wrongly is left out."""
+    wanted = request.query_params.get("policy", "")
+    chosen = []
+    with shared.desk.assistant() as assistant:
+        for name in wanted.split(",") if wanted else ():
+            try:
+                chosen.append(assistant.policy(name).id)
+            except PolicyQAError:
+                continue
+    return chosen
