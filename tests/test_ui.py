@@ -345,6 +345,14 @@ def test_a_narrow_window_holds_everything(browser: Browser, address: str) -> Non
         page.evaluate(f"document.documentElement.{name}Width") for name in ("scroll", "client")
     ]
     assert widths[0] <= widths[1]
+    for tab in ("library", "compare"):
+        page.goto(f"{address}?tab={tab}")
+        part = page.locator("#library .wide, #compare-questions").locator("visible=true").first
+        expect(part).to_be_visible()
+        box = part.bounding_box()
+        assert box
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
     context.close()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -96,16 +96,18 @@ def make(shared: Shared) -> AskTab:
 def _wire_asking(shared: Shared, tab: AskTab, send: gr.Button, stop: gr.Button) -> None:
     inputs, outputs = [tab.question, tab.policies, tab.said], [*tab.outputs, shared.source]
 
-    def ask(text: str, chosen: Sequence[str], said: Conversation) -> Iterator[Any]:
-        yield from answered(shared, text, chosen, said)
+    # No generators: of one whose page is left Gradio holds a lock that all others wait for.
+    def ask(text: str, chosen: Sequence[str], said: Conversation) -> tuple[Any, ...]:
+        return answered(shared, text, chosen, said)
 
     def ask_example(
         event: gr.EventData, chosen: Sequence[str], said: Conversation
-    ) -> Iterator[Any]:
-        yield from answered(shared, word(event, "text"), chosen, said)
+    ) -> tuple[Any, ...]:
+        return answered(shared, word(event, "text"), chosen, said)
 
     options: dict[str, Any] = {
-        "concurrency_limit": 32, "show_progress": "hidden", "api_visibility": "private",
+        "concurrency_limit": 32, "api_visibility": "private",
+        "show_progress": "minimal", "show_progress_on": tab.answers,
         # Gradio's client may lose an event that begins in the moment another ends: it can be sent
         # again, as long as it does not wait for the lost one.
         "trigger_mode": "multiple",
@@ -122,22 +124,20 @@ def _wire_asking(shared: Shared, tab: AskTab, send: gr.Button, stop: gr.Button) 
 
 def answered(
     shared: Shared, text: str, chosen: Sequence[str], said: Conversation
-) -> Iterator[tuple[Any, ...]]:
-    """Yield what the page shows while a question is answered, and then with the answer."""
+) -> tuple[Any, ...]:
+    """Return what the page shows when a question is answered, or cannot be."""
     before = said.turns[-1].resolved if said.turns else None
     try:
         resolved = resolve(text, before, shared.desk.policies(), chosen)
-        yield html.conversation(said, html.pending(resolved)), _NONE, "", _NONE, _NONE
         answer = shared.desk.ask(resolved.question, resolved.policies)
     except PolicyQAError as error:
-        yield html.conversation(said, html.failed(text, error)), _NONE, text, _NONE, _NONE
-        return
+        return html.conversation(said, html.failed(text, error)), _NONE, text, _NONE, _NONE
     said = said.with_turn(Turn(resolved, answer))
     found = source.citations(answer)
     opened = shown(
         shared, said, len(said.turns) - 1 + said.dropped, found[0][1].marker if found else 0
     )
-    yield html.conversation(said), said, "", remembered(said), opened
+    return html.conversation(said), said, "", remembered(said), opened
 
 
 def shown(shared: Shared, said: Conversation, turn: int, marker: int) -> Any:

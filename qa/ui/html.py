@@ -64,7 +64,7 @@ def welcome() -> str:
 
 
 def conversation(said: Conversation, tail: str = "") -> str:
-    """Return the turns of a conversation, and what is going on below them."""
+    """Return the turns of a conversation, and what could not be answered below them."""
     if not said.turns and not tail:
         return welcome()
     dropped = f'<p class="note">{said.dropped} earlier questions are no longer shown.</p>'
@@ -74,14 +74,6 @@ def conversation(said: Conversation, tail: str = "") -> str:
         for number, turn in enumerate(said.turns)
     )
     return f"{dropped if said.dropped else ''}{turns}{tail}"
-
-
-def pending(resolved: Resolved) -> str:
-    """Return a question that is being answered."""
-    return (
-        f'<article class="turn">{_asked(resolved)}<p class="pending" role="status">'
-        "Reading the policies …</p></article>"
-    )
 
 
 def failed(asked: str, error: PolicyQAError) -> str:

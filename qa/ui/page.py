@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,17 +65,16 @@ def build(desk: Desk, home: Path) -> gr.Blocks:
 
 def _wire_opening(page: gr.Blocks, shared: Shared, ask: AskTab, parts: list[Any]) -> None:
     # One event: of several at once, Gradio's client may lose the answer to one.
-    def opened(memory: Memory, request: gr.Request) -> Iterator[tuple[Any, ...]]:
+    def opened(memory: Memory, request: gr.Request) -> tuple[Any, ...]:
         filled = _filled(shared, request)
         said = asking.restored(shared, memory)
         # Where there is nothing to restore, a first question may be on its way already.
         found = (html.conversation(said), said) if said.turns else (_NONE, _NONE)
-        yield *filled, *found, _NONE, _NONE, _NONE
         question = request.query_params.get("q", "")[:2000]
         latest = said.turns[-1].resolved.asked if said.turns else None
         if question and question != latest:
-            for shown in asking.answered(shared, question, _chosen(shared, request), said):
-                yield *[_NONE] * len(parts), *shown
+            return *filled, *asking.answered(shared, question, _chosen(shared, request), said)
+        return *filled, *found, _NONE, _NONE, _NONE
 
     page.load(
         opened, ask.memory, [*parts, *ask.outputs, shared.source],
