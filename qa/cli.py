@@ -183,7 +183,7 @@ def compare(
     home: HomeOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Print a table: several questions by several policies, in the policies' own words."""
+    """Print several questions by several policies as a table."""
     from qa import compare as tables
 
     if as_csv and as_json:
@@ -214,7 +214,7 @@ def chat(
     encoder: EncoderOption = None,
     allow_download: DownloadOption = None,
 ) -> None:
-    """Open the chat in a browser: ask, see the proof, compare, keep the library."""
+    """Open the chat in a browser."""
     from qa.ui.server import Address, password_from, serve
 
     with handled(as_json=False):
@@ -354,7 +354,7 @@ def doctor(
     add_help_option=False,
 )
 def evaluate(context: typer.Context) -> None:
-    """Measure on questions whose answers are known: run, report, compare, gate."""
+    """Measure how right the answers are: run, report, compare, gate."""
     # By name: this package knows nothing of the one that measures it.
     command = typer.main.get_command(import_module("eval.cli").app)
     command.main(args=context.args, prog_name="policyqa eval")
