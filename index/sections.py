@@ -257,9 +257,9 @@ def _arrange(text: str, raws: Iterator[_Raw]) -> Outline:
     for raw in raws:
         if raw.title:
             stack = [title for title in stack if title.rank < raw.title.rank]
-            parent = SEPARATOR.join(title.label for title in stack)
+            parent = _path(stack)
             stack.append(raw.title)
-            path = SEPARATOR.join(title.label for title in stack)
+            path = _path(stack)
             sections[-1] = replace(sections[-1], end=raw.start)
             sections.append(
                 Section(raw.start, len(text), raw.title.number, raw.title.label, path, parent)
@@ -275,6 +275,11 @@ def _arrange(text: str, raws: Iterator[_Raw]) -> Outline:
         elif raw.kind != ROW and _OPENS_LIST.search(span.of(text)):
             lead_in = Span(body_start(text, block), span.end)
     return Outline(tuple(sections), tuple(blocks))
+
+
+def _path(titles: Iterable[_Title]) -> str:
+    """Return titles from the outermost in; a heading may hold nothing."""
+    return SEPARATOR.join(title.label for title in titles if title.label)
 
 
 def body_start(text: str, block: Block) -> int:

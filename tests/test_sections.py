@@ -83,8 +83,7 @@ def test_a_lead_in_stands_before_what_it_opens(text: str) -> None:
 @given(DOCUMENTS)
 def test_a_path_ends_with_the_sections_own_title(text: str) -> None:
     for section in outline(text).sections[1:]:
-        expected = f"{section.parent} › {section.title}" if section.parent else section.title
-        assert section.path == expected
+        assert section.path == " › ".join(filter(None, (section.parent, section.title)))
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", " \u00a0\u2003\n\t"])
