@@ -59,7 +59,7 @@ def test_what_is_not_stated_is_said_to_be_so() -> None:
 def test_progress_is_told() -> None:
     told: list[tuple[str, int, int]] = []
     compare(
-        lambda question: replace(an_answer("x"), question=question), ["a?", "b?"], ["acme"],
+        lambda q: replace(an_answer("x"), question=q), ["a?", "b?"], ["acme"],
         progress=lambda *step: told.append(step),
     )  # fmt: skip
     assert told == [("a?", 1, 2), ("b?", 2, 2)]
