@@ -91,8 +91,6 @@ def _run(
         )
         raise
     report = _write(made, benchmark, folder)
-    _show(report)
-    terminal.out().print(Text(f"report: {folder / 'report.html'}"))
     if missed := uncaught(report):
         raise UsageError(
             f"no metric shows that the control {missed[0]!r} is wrong",
@@ -102,7 +100,10 @@ def _run(
 
 
 def _write(made: Run, benchmark: Benchmark, folder: Path) -> Report:
-    """Write the report in its three forms; a failure to draw the page loses no figure."""
+    """Write the report in its three forms and show it.
+
+    The page comes last: where it cannot be drawn, no figure is lost.
+    """
     from eval import page
     from eval.report import FILE_NAME, dump, make
     from eval.run import responses
@@ -110,9 +111,11 @@ def _write(made: Run, benchmark: Benchmark, folder: Path) -> Report:
     report = make(made, benchmark, folder)
     (folder / FILE_NAME).write_text(dump(report), encoding="utf-8")
     (folder / "report.md").write_text(page.markdown(report), encoding="utf-8")
+    _show(report)
     answers = {name: responses(folder, file) for name, file in made.systems.items()}
     drawn = page.html(report, benchmark, answers, next(iter(made.systems)))
     (folder / "report.html").write_text(drawn, encoding="utf-8")
+    terminal.out().print(Text(f"report: {folder / 'report.html'}"))
     return report
 
 
@@ -128,8 +131,7 @@ def report(
 
         made = read_run(folder)
         name, _, split = made.set.partition("/")
-        _show(_write(made, sets.load(name, split, data), folder))
-        terminal.out().print(Text(f"report: {folder / 'report.html'}"))
+        _write(made, sets.load(name, split, data), folder)
 
 
 @app.command()
@@ -214,7 +216,7 @@ def judge(
         with terminal.progress_bar(terminal.err()) as progress:
             said = list(judging.judge(benchmark, answers, complete, progress=progress))
         judging.write(folder, llm, system, said)
-        _show(_write(made, benchmark, folder))
+        _write(made, benchmark, folder)
 
 
 def _show(report: Report) -> None:
