@@ -215,7 +215,7 @@ def worst(
             question=printable(case.question),
             fault=_fault(score),
             p_stated=prediction.p_stated,
-            gold=tuple(_words(piece[0], text) for piece in gold),
+            gold=tuple(_short(piece[0].of(text)) for piece in gold),
             shown=tuple(
                 (_short(one.quote), any(_touch(one.span, place) for place in places))
                 for one in prediction.cited
@@ -234,10 +234,6 @@ def _fault(score: Score) -> str:
 
 def _touch(one: Span, other: Span) -> bool:
     return min(one.end, other.end) > max(one.start, other.start)
-
-
-def _words(span: Span, text: str) -> str:
-    return _short(span.of(text))
 
 
 def _short(text: str) -> str:

@@ -29,7 +29,7 @@ from index.vectors import VectorStore
 CORPUS = Path(__file__).parent / "corpus"
 # Texts encoded between two reports of progress.
 _BATCH = 512
-_BUNDLED, _WRITING = "bundled", "writing"
+_BUNDLED = "bundled"
 _CHECK_PATH = (
     "check the path; what was indexed from it is kept until it is removed: policyqa remove POLICY"
 )

@@ -96,7 +96,7 @@ def make(shared: Shared) -> AskTab:
 def _wire_asking(shared: Shared, tab: AskTab, send: gr.Button, stop: gr.Button) -> None:
     inputs, outputs = [tab.question, tab.policies, tab.said], [*tab.outputs, shared.source]
 
-    # No generators: of one whose page is left Gradio holds a lock that all others wait for.
+    # No generators: one whose page is left may go on holding what others wait for (not proven).
     def ask(text: str, chosen: Sequence[str], said: Conversation) -> tuple[Any, ...]:
         return answered(shared, text, chosen, said)
 
