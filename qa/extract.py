@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from index.markup import readable
 from index.sections import HEADING
 from index.types import Passage, Policy, Sentence, Span
+from qa.hedges import is_exception
 from qa.types import Candidate, Claim, Quote, Reading
 
 ENGINE = "extractive"
@@ -34,7 +35,7 @@ def claims(policy: Policy, reading: Reading) -> tuple[Claim, ...]:
         return ()
     floor = max(_RELEVANCE_FLOOR, _RELEVANCE_SHARE * best[0].relevance)
     chosen = [best[0], *(c for c in best[1:_MOST_QUOTES] if c.relevance >= floor)]
-    spans = _merge(policy, [_span(c.passage, c.sentence) for c in chosen])
+    spans = _merge(policy, [span for candidate in chosen for span in _quoted(candidate)])
     contexts = {c.sentence.start: _context(policy, c) for c in chosen}
     return tuple(_claim(policy, span, contexts.get(span.start, "")) for span in spans)
 
@@ -70,6 +71,18 @@ def _span(passage: Passage, sentence: Sentence) -> Span:
         if opened and item.end - sentence.start <= LONGEST_QUOTE:
             end = max(end, item.end)
     return Span(sentence.start, end)
+
+
+def _quoted(candidate: Candidate) -> Iterator[Span]:
+    """Yield a sentence's span, and those right after it that open by taking it back in part."""
+    passage, rule = candidate.passage, _span(candidate.passage, candidate.sentence)
+    yield rule
+    for sentence in passage.sentences:
+        if sentence.start >= rule.end and sentence.kind != HEADING:
+            text = passage.text[sentence.start - passage.start : sentence.end - passage.start]
+            if not is_exception(readable(text)):
+                return
+            yield Span(sentence.start, sentence.end)
 
 
 def _merge(policy: Policy, spans: Sequence[Span]) -> list[Span]:

@@ -265,3 +265,21 @@ def test_no_more_than_so_many_sentences_are_quoted() -> None:
     assert len(nearest(policy_of(text), reading_of(text, "We keep"))) == 2
     assert len(ranked(reading_of(text, "We keep"))) == 9
     assert extract.ENGINE == "extractive"
+
+
+def test_an_exception_is_quoted_with_its_rule() -> None:
+    text = "# Storage\n\nWe delete orders after 90 days. However, invoices are kept. "
+    text += "We answer questions by mail within a week.\n"
+    policy = policy_of(text)
+    assert quotes(claims(policy, reading_of(text, "90 days"))) == [
+        "We delete orders after 90 days. However, invoices are kept."
+    ]
+
+
+def test_an_exception_of_another_rule_is_not_quoted() -> None:
+    text = "# Storage\n\nWe delete orders after 90 days.\n\nWe answer questions by mail.\n\n"
+    text += "However, we may not answer all of them.\n"
+    policy = policy_of(text)
+    assert quotes(claims(policy, reading_of(text, "90 days"))) == [
+        "We delete orders after 90 days."
+    ]
