@@ -4,6 +4,7 @@ BASE := .venv/base
 DEV := .venv/dev
 LOCK := --quiet --no-header --no-emit-index-url --no-emit-find-links --strip-extras pyproject.toml
 EVAL := .venv/evaluation
+TRAINED := .venv/trained
 SYSTEMS ?= policyqa obvious similarity bm25 question-only
 SET ?= gold
 Q ?= how long is data retained?
@@ -40,8 +41,10 @@ gate: $(DEV)/.installed  ## fail if answers to the gold questions are worse than
 speed: $(DEV)/.installed  ## compare with the obvious pipeline, in one run
 	$(DEV)/bin/python -m eval.speed
 
-train: $(DEV)/.installed  ## train the reader: make train DATA=DIR
-	$(DEV)/bin/python -m eval.train --data "$(DATA)" --home .venv/train-home
+train: $(DEV)/.installed  ## train the encoder and the reader: make train DATA=DIR
+	$(DEV)/bin/python -m eval.train.encoder --data "$(DATA)" --out $(TRAINED)
+	$(DEV)/bin/python -m index.model.export --weights $(TRAINED)/weights
+	$(DEV)/bin/python -m eval.train --data "$(DATA)" --encoders $(TRAINED) --home $(TRAINED)/home
 
 $(BASE)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(BASE)

@@ -10,20 +10,32 @@ import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from index.errors import EncoderError
+from index.types import Span
 
 Vectors = NDArray[np.float32]
+T = TypeVar("T")
 
 DEFAULT_MODEL = Path(__file__).parent / "model"
+DESCRIPTION = "model.json"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tokens:
+    """A text's tokens: where each stands (a special one is empty), and ``states [tokens, dimension]``."""
+
+    spans: tuple[Span, ...]
+    states: Vectors
 
 
 class Encoder(Protocol):
@@ -52,12 +64,15 @@ class Encoder(Protocol):
 
 
 def load_encoder(name: str, *, allow_download: bool = False) -> Encoder:
-    """Load the default encoder (``default``) or a sentence-transformers model by path or name.
+    """Load the default encoder (``default``), or another by path or name.
 
+    A folder is one that ``index/model/export.py`` wrote, or a sentence-transformers model.
     Raises EncoderError if it is not there, is damaged, or needs a package that is not installed.
     """
     if name == "default":
         return OnnxEncoder.load(DEFAULT_MODEL)
+    if (Path(name) / DESCRIPTION).is_file():
+        return OnnxEncoder.load(Path(name))
     return SentenceTransformerEncoder(name, allow_download=allow_download)
 
 
@@ -73,7 +88,7 @@ class OnnxEncoder:
     def load(cls, folder: Path) -> OnnxEncoder:
         """Read the model's files and check that they are the ones ``model.json`` describes."""
         try:
-            description = json.loads((folder / "model.json").read_bytes())
+            description = json.loads((folder / DESCRIPTION).read_bytes())
             contents = {name: (folder / name).read_bytes() for name in description["sha256"]}
         except (OSError, ValueError, KeyError) as error:
             raise EncoderError(
@@ -143,12 +158,27 @@ class OnnxEncoder:
         vector: Vectors = self._encode(text)[0]
         return vector
 
+    def encode_tokens(self, texts: Sequence[str]) -> list[Tokens]:
+        """Return the tokens of each text, special ones included, with their states in it."""
+        return list(self._pool.map(self._encode_tokens, texts))
+
+    def _encode_tokens(self, text: str) -> Tokens:
+        encoded = self._tokens.encode(text)
+        spans = self._fitted([Span(*offsets) for offsets in encoded.offsets])
+        return Tokens(tuple(spans), self._run("states", self._fitted(encoded.ids)))
+
     def _encode(self, text: str) -> Vectors:
-        ids = self._tokens.encode(text).ids
-        if len(ids) > self.window:
-            ids = [*ids[: self.window - 1], ids[-1]]
-        vector: Vectors = self._session.run(None, {"ids": np.array([ids], dtype=np.int64)})[0]
-        return vector
+        return self._run("vector", self._fitted(self._tokens.encode(text).ids))
+
+    def _fitted(self, tokens: list[T]) -> list[T]:
+        """Return what the window holds of a text's tokens, with the special one at the end."""
+        if len(tokens) <= self.window:
+            return tokens
+        return [*tokens[: self.window - 1], tokens[-1]]
+
+    def _run(self, output: str, ids: list[int]) -> Vectors:
+        result: Vectors = self._session.run([output], {"ids": np.array([ids], dtype=np.int64)})[0]
+        return result
 
 
 class SentenceTransformerEncoder:

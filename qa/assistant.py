@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from index.build import Progress, ensure_bundled
+from index.encode import OnnxEncoder
 from index.errors import UsageError
 from index.home import Home
 from index.recovery import recover
@@ -20,6 +21,7 @@ from qa import extract
 from qa.compare import COMMON_QUESTIONS, Comparison, compare
 from qa.reader import Reader
 from qa.reader.linear import LinearReader
+from qa.reader.span import SpanReader, emphasised
 from qa.reader.words import is_understood
 from qa.render import unprintable
 from qa.retrieve import DEEP, Retrieval, retrieve
@@ -76,6 +78,12 @@ class Assistant:
         """The reader: as given, else the trained one for the home's encoder."""
         return self._given_reader or LinearReader.load(self.home.encoder.name)
 
+    @cached_property
+    def span_reader(self) -> SpanReader | None:
+        """What finds the answer's words in a quote; None for another encoder than the default."""
+        encoder = self.home.encoder
+        return SpanReader.load(encoder) if isinstance(encoder, OnnxEncoder) else None
+
     @property
     def policies(self) -> tuple[Policy, ...]:
         """All indexed policies, as of the last commit."""
@@ -107,6 +115,8 @@ class Assistant:
         drafted = [self._answer(by_id[id_], reading, verifier) for id_, reading in ranked]
         # Again: what the reader was sure of may have no quote, and is then not stated.
         answers = tuple(sorted(drafted, key=lambda one: -one.p_stated))
+        if self.span_reader:
+            answers = emphasised(self.span_reader, text, answers)
         return Answer(
             question=text,
             policies=where.policies,

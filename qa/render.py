@@ -17,6 +17,7 @@ from index.errors import PolicyQAError
 from index.markup import readable
 from index.names import squash
 from index.types import Policy
+from qa.hedges import hedges
 
 if TYPE_CHECKING:  # they bring NumPy, which `policyqa --help` can do without
     from qa.types import Answer, Citation, PolicyAnswer, SearchResults
@@ -60,6 +61,24 @@ def place(citation: Citation) -> str:
     """Return where a quote stands: its section, file and offsets."""
     section = f"{citation.section} · " if citation.section else ""
     return f"{section}{citation.source} {citation.start}–{citation.end}"
+
+
+def emphasis(citation: Citation, shown: str) -> str:
+    """Return the words of a text that shows a quote by which it answers, or nothing.
+
+    They must stand in it once: elsewhere the same words may not be the answer.
+    """
+    if not citation.emphasis:
+        return ""
+    start, end = (at - citation.start for at in citation.emphasis)
+    words = printable(readable(citation.quote[start:end]))
+    return words if shown.count(words) == 1 else ""
+
+
+def qualified(citation: Citation) -> str:
+    """Return the words that qualify a quote, or nothing if none does."""
+    words = ", ".join(f"“{printable(hedge)}”" for hedge in hedges(citation.quote))
+    return f"qualified by {words}" if words else ""
 
 
 def percent(p: float) -> str:
@@ -107,9 +126,15 @@ def policy_answer_json(one: PolicyAnswer) -> Json:
         "p_stated": round(one.p_stated, 4),
         "confidence": round(one.confidence, 4),
         "statements": [asdict(statement) for statement in one.statements],
-        "citations": [asdict(citation) for citation in one.citations],
-        "nearest": [asdict(citation) for citation in one.nearest],
+        "citations": [citation_json(citation) for citation in one.citations],
+        "nearest": [citation_json(citation) for citation in one.nearest],
     }
+
+
+def citation_json(citation: Citation) -> Json:
+    """Return the JSON form of a citation, with the words that qualify its quote."""
+    answers = citation.emphasis and citation.emphasis._asdict()
+    return {**asdict(citation), "emphasis": answers, "hedges": list(hedges(citation.quote))}
 
 
 def search_json(found: SearchResults) -> Json:
@@ -165,10 +190,14 @@ def answer_markdown(answer: Answer) -> str:
     parts: list[str] = []
     for one in stated(answer):
         parts.append(f"### {escape_markdown(heading(one))} — states this ({percent(one.p_stated)})")
+        cited = {citation.marker: citation for citation in one.citations}
         for statement in one.statements:
             marks = "".join(f" [{marker}]" for marker in statement.markers)
             mark = marks if statement.verified else " (unverified)"
-            parts.append(f"> {escape_markdown(statement.text)}{mark}")
+            quote = escape_markdown(statement.text)
+            for words in (emphasis(cited[marker], quote) for marker in statement.markers):
+                quote = quote.replace(words, f"**{words}**") if words else quote
+            parts.append(f"> {quote}{mark}")
         parts.append("\n".join(_source_line(citation) for citation in one.citations))
     for one in silent(answer):
         title = escape_markdown(heading(one))
@@ -178,7 +207,9 @@ def answer_markdown(answer: Answer) -> str:
 
 
 def _source_line(citation: Citation) -> str:
-    return f"- [{citation.marker}] {escape_markdown(place(citation))}"
+    qualification = qualified(citation)
+    more = f" — {escape_markdown(qualification)}" if qualification else ""
+    return f"- [{citation.marker}] {escape_markdown(place(citation))}{more}"
 
 
 def quote_line(citation: Citation) -> str:

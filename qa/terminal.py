@@ -68,8 +68,13 @@ def _heading(console: Console, one: PolicyAnswer, verdict: str, style: str) -> N
 def _quote(console: Console, citation: Citation) -> None:
     text = Text(f"[{citation.marker}] ", "bold cyan")
     text.append(render.quote_line(citation), "default")
+    if words := render.emphasis(citation, text.plain):
+        at = text.plain.index(words)
+        text.stylize("bold", at, at + len(words))
     console.print(Padding.indent(text, 2))
     console.print(Padding.indent(Text(render.printable(render.place(citation)), "dim"), 6))
+    if qualification := render.qualified(citation):
+        console.print(Padding.indent(Text(qualification, "dim"), 6))
 
 
 def show_results(console: Console, found: SearchResults) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from index.encode import Vectors
-from index.types import Passage, Sentence
+from index.types import Passage, Sentence, Span
 
 Status = Literal["stated", "not_stated"]
 
@@ -74,6 +74,8 @@ class Citation:
     """A verified link: ``policy.text[start:end] == quote``, in code points.
 
     ``context`` is the line that opens the quote's list or table; it is no part of the quote.
+    ``emphasis`` is where the words of the quote that answer stand in the policy's text, if that was
+    looked for and is less than the quote.
     """
 
     marker: int
@@ -85,6 +87,7 @@ class Citation:
     source: str
     sha256: str
     context: str
+    emphasis: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,30 @@ def model(tmp_path: Path) -> Path:
     return folder
 
 
+def test_a_folder_of_an_exported_model_is_loaded_as_the_default_is(encoder: Encoder) -> None:
+    assert load_encoder(str(DEFAULT_MODEL)).name == encoder.name
+
+
+def test_the_states_of_a_text_s_tokens_average_to_its_vector() -> None:
+    encoder = OnnxEncoder.load(DEFAULT_MODEL)
+    text = "We keep logs for 90 days; naïve cookies expire."
+    [tokens] = encoder.encode_tokens([text])
+    words = [text[span.start : span.end] for span in tokens.spans]
+    assert words[:4] == ["", "We", "keep", "logs"]
+    assert words[-1] == ""
+    assert tokens.states.shape == (len(words), encoder.dimension)
+    mean = tokens.states.mean(axis=0)
+    vector = encoder.encode_question(text)
+    np.testing.assert_allclose(mean / np.linalg.norm(mean), vector, atol=1e-5)
+
+
+def test_tokens_beyond_the_window_are_left_out() -> None:
+    encoder = OnnxEncoder.load(DEFAULT_MODEL)
+    [tokens] = encoder.encode_tokens(["word " * 400])
+    assert len(tokens.spans) == len(tokens.states) == encoder.window
+    assert tokens.spans[-1].start == tokens.spans[-1].end
+
+
 def test_a_text_has_the_same_vector_alone_and_in_company(encoder: Encoder) -> None:
     alone = [encoder.encode_passages([text])[0] for text in TEXTS]
     assert np.array_equal(encoder.encode_passages(TEXTS), alone)

@@ -160,6 +160,7 @@ def test_the_fields_of_an_answer_are_the_contracts() -> None:
         {
             "marker": 1, "quote": "We keep it.", "start": 0, "end": 11, "section": "1. Data",
             "page": None, "source": "acme.txt", "sha256": "0" * 64, "context": "",
+                "emphasis": None, "hedges": [],
         }
     ]  # fmt: skip
 

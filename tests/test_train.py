@@ -16,7 +16,7 @@ from fakes import evidence_of
 
 from eval.train import examples
 from eval.train.examples import Example
-from index.encode import Encoder
+from index.encode import DEFAULT_MODEL, Encoder
 from index.home import Home
 from index.settings import Settings
 from qa.reader import linear, words
@@ -123,16 +123,20 @@ def trained(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder) -> Itera
         for name, value in (("RANK", RANK), ("EPOCHS", 2), ("FOLDS", 3), ("BATCH", 4)):
             patch.setattr(command, name, value)
         patch.setattr(examples, "_STRANGERS", 8)
-        patch.setattr(examples, "_HELD_OUT", 1)  # there are too few policies to leave any out
         patch.setattr(examples, "_NAMING", 2.0)
         words.forget_rarities()
-        arguments = ["--data", str(data), "--home", str(folder / "home")]
-        patch.setattr(sys, "argv", ["train", *arguments])
+        for half in "01":
+            (folder / "encoders" / half).mkdir(parents=True)
+            (folder / "encoders" / half / "model").symlink_to(DEFAULT_MODEL)
+        arguments = ["--data", str(data), "--encoders", str(folder / "encoders")]
+        patch.setattr(sys, "argv", ["train", *arguments, "--home", str(folder / "home")])
         command.main()
-        home = Home(Settings(home=folder / "home"))
-        home.__dict__["encoder"] = encoder
-        yield Trained(command, weights, rarity, examples.load(home, data), shipped)
-        home.close()
+        homes = [Home(Settings(home=folder / "home" / half)) for half in "01"]
+        for home in homes:
+            home.__dict__["encoder"] = encoder
+        yield Trained(command, weights, rarity, examples.load(homes, data), shipped)
+        for home in homes:
+            home.close()
     words.forget_rarities()
 
 

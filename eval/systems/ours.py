@@ -64,7 +64,10 @@ def _read(context: Context, case: Case) -> Response:
     question = Question(case.question, context.encoder.encode_question(case.question))
     reading = context.assistant.reader.read(question, _evidence(case.policy, text, context.encoder))
     ranked = extract.ranked(reading)[:MOST_RANKED]
-    prediction = predicted(case.policy, text, ranked, reading.p_stated, ranked[:1])
+    spans = context.assistant.span_reader
+    [answer] = spans.find(case.question, [text]) if spans else ranked[:1]
+    shown = (answer,) if answer else ()
+    prediction = predicted(case.policy, text, ranked, reading.p_stated, shown)
     return Response(case.id, time.perf_counter() - started, (prediction,))
 
 

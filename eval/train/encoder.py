@@ -1,19 +1,24 @@
 """Fine-tune the encoder on questions and the sentences that answer them.
 
 ``python -m eval.train.encoder --data DIR --out DIR`` reads the train parts of the sets, as
-``python -m eval.train`` does, and leaves a quarter of their policies out: the reader
-is trained on those, with vectors that have not seen the answers. Seeded; a checkpoint is written
-after each epoch, and a run that was stopped goes on after its last one.
-``python -m index.model.export --weights DIR`` makes the result the program's encoder.
+``python -m eval.train`` does. Two encoders are trained, each on half of their policies: the reader
+is then trained on what each makes of the other's, vectors that have not seen the answers, and the
+program gets the average of their weights (a "model soup", Wortsman et al. 2022). Seeded; a
+checkpoint is written after each epoch, and a run that was stopped goes on after its last one.
+``DIR/0/model`` and ``DIR/1/model`` are the two in the form that the program loads;
+``python -m index.model.export --weights DIR/weights`` makes the average the program's own.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +28,15 @@ from torch import Tensor
 
 from eval.benchmarks import Benchmark, Case, opp115, policy_questions
 from eval.metrics import overlaps
-from eval.train.examples import SEED, held_out
+from eval.train.examples import HALVES, SEED, half_of
 from index.encode import Encoder, load_encoder
 from index.markup import readable
-from index.model.export import weights
+from index.model.export import export, weights
 from index.passages import split
 from index.sections import HEADING
 from index.types import Span
 
-# The rate falls as if there were three epochs, of which two are trained.
-SCHEDULED, EPOCHS, BATCH, RATE, WARM_UP = 3, 2, 24, 3e-5, 0.1
+EPOCHS, BATCH, RATE, WARM_UP = 3, 24, 3e-5, 0.1
 NEGATIVES, MINED, LONGEST = 4, 12, 96
 # Sharpness of the softmax over candidates, and how much "is it an answer at all?" counts beside it.
 SCALE, JUDGED = 20.0, 0.5
@@ -42,32 +46,43 @@ SCALE, JUDGED = 20.0, 0.5
 class Lesson:
     """A question, the sentences that answer it (none if nothing does), and those that only seem to."""
 
+    half: int
     question: str
     positives: tuple[str, ...]
     negatives: tuple[str, ...]
 
 
 def main() -> None:
-    """Build the lessons, train, and write the weights in the form that transformers reads."""
+    """Build the lessons, train both halves, and write weights in the form that transformers reads."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    train(_cached(arguments.out / "lessons.json", arguments.data), arguments.out)
+    out: Path = arguments.out
+    made = _cached(out / "lessons.json", arguments.data)
+    # A process each: on few cores, two that share nothing are done before one with more threads.
+    with ProcessPoolExecutor(HALVES, multiprocessing.get_context("spawn")) as pool:
+        runs = [
+            pool.submit(train, [one for one in made if one.half == half], out / str(half))
+            for half in range(HALVES)
+        ]
+        trained = [run.result() for run in runs]
+    average(trained, out / "weights")
+    for folder in trained:
+        export(folder, folder.parent / "model")
 
 
 def _cached(file: Path, data: Path) -> list[Lesson]:
     if not file.exists():
-        made = lessons(data, load_encoder("default"))
-        rows = [[one.question, one.positives, one.negatives] for one in made]
-        file.write_text(json.dumps(rows), encoding="utf-8")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        made = lessons(data, load_encoder(str(weights())))
+        file.write_text(json.dumps([astuple(one) for one in made]), encoding="utf-8")
     rows = json.loads(file.read_text(encoding="utf-8"))
-    return [Lesson(question, tuple(good), tuple(bad)) for question, good, bad in rows]
+    return [Lesson(half, question, tuple(good), tuple(bad)) for half, question, good, bad in rows]
 
 
 def lessons(data: Path, encoder: Encoder) -> list[Lesson]:
-    """Return a lesson for each training question of a policy that is not held out."""
+    """Return a lesson for each training question; the encoder finds what seems to answer."""
     sets = (
         policy_questions.load(data / "policy-questions", "train"),
         opp115.load(data / "opp115", "train"),
@@ -78,8 +93,7 @@ def lessons(data: Path, encoder: Encoder) -> list[Lesson]:
 def _lessons(benchmark: Benchmark, encoder: Encoder) -> Iterator[Lesson]:
     by_policy: dict[str, list[Case]] = {}
     for case in benchmark.cases:
-        if not held_out(case.policy):
-            by_policy.setdefault(case.policy, []).append(case)
+        by_policy.setdefault(case.policy, []).append(case)
     for number, (policy, cases) in enumerate(by_policy.items(), start=1):
         spans, texts = _sentences(policy, benchmark.texts[policy], encoder)
         vectors = encoder.encode_passages(texts)
@@ -92,7 +106,7 @@ def _lessons(benchmark: Benchmark, encoder: Encoder) -> Iterator[Lesson]:
             good = tuple(
                 dict.fromkeys(t for t, is_right in zip(texts, right, strict=True) if is_right)
             )
-            yield Lesson(case.question, good, tuple(dict.fromkeys(wrong)))
+            yield Lesson(half_of(policy), case.question, good, tuple(dict.fromkeys(wrong)))
         print(f"\r{number}/{len(by_policy)} {policy:40.40}", end="", flush=True)
     print()
 
@@ -108,11 +122,13 @@ def _sentences(policy: str, text: str, encoder: Encoder) -> tuple[list[Span], li
     return spans, [readable(span.of(text)) for span in spans]
 
 
-def train(made: Sequence[Lesson], out: Path) -> None:
-    """Train from the published weights, or from the last checkpoint in ``out``."""
+def train(made: Sequence[Lesson], out: Path) -> Path:
+    """Train from the published weights, or from the last checkpoint in ``out``; return the result."""
     from transformers import AutoModel, AutoTokenizer
 
+    out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(SEED)
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // HALVES))
     model: Any = AutoModel.from_pretrained(weights())
     tokenizer: Any = AutoTokenizer.from_pretrained(weights())
     judge = torch.nn.Parameter(torch.tensor([10.0, -5.0]))
@@ -121,7 +137,7 @@ def train(made: Sequence[Lesson], out: Path) -> None:
         lr=RATE,
         weight_decay=0.01,
     )
-    steps = SCHEDULED * -(-len(made) // BATCH)
+    steps = EPOCHS * -(-len(made) // BATCH)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps))
     state = {"model": model, "optimizer": optimizer, "schedule": schedule}
     first = _resumed(out / "checkpoint.pt", state, judge)
@@ -139,14 +155,27 @@ def train(made: Sequence[Lesson], out: Path) -> None:
             optimizer.step()
             schedule.step()
             total += loss.item()
-            print(
-                f"\repoch {epoch + 1}, {start}/{len(order)}: {loss.item():.3f} ", end="", flush=True
-            )
-        print(f"\repoch {epoch + 1}: mean loss {total * BATCH / len(order):.4f}")
+        print(f"{out}, epoch {epoch + 1}: mean loss {total * BATCH / len(order):.4f}", flush=True)
         saved = {name: part.state_dict() for name, part in state.items()}
         torch.save({**saved, "judge": judge.detach(), "epoch": epoch + 1}, out / "checkpoint.pt")
     model.save_pretrained(out / "weights")
     tokenizer.save_pretrained(out / "weights")
+    return out / "weights"
+
+
+def average(folders: Sequence[Path], out: Path) -> None:
+    """Write the mean of models that were trained from the same one."""
+    from transformers import AutoModel, AutoTokenizer
+
+    models: list[Any] = [AutoModel.from_pretrained(folder) for folder in folders]
+    states = [model.state_dict() for model in models]
+    mean = {
+        name: torch.stack([state[name].float() for state in states]).mean(dim=0).to(first.dtype)
+        for name, first in states[0].items()
+    }
+    models[0].load_state_dict(mean)
+    models[0].save_pretrained(out)
+    AutoTokenizer.from_pretrained(folders[0]).save_pretrained(out)
 
 
 def _rate(step: int, steps: int) -> float:

@@ -11,7 +11,7 @@ import json
 import math
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -33,7 +33,7 @@ from qa.retrieve import retrieve
 from qa.types import Question
 
 SEED = 0
-_HELD_OUT = 4
+HALVES = 2
 # Each set weighs in the calibration as if it had this many questions for each one it has.
 _OWN, _OPP115, _STRANGER, _ELSEWHERE = 1.0, 2.0, 0.5, 1.0
 _STRANGERS = 600
@@ -62,24 +62,32 @@ class Example:
         return bool(self.evidence.any())
 
 
-def held_out(policy: str) -> bool:
-    """Tell whether a policy is kept from the encoder, for the reader to be trained on."""
-    return sha256(policy.encode()).digest()[0] % _HELD_OUT == 0
+def half_of(policy: str) -> int:
+    """Return which half of the training policies one belongs to, 0 or 1."""
+    return sha256(policy.encode()).digest()[0] % HALVES
 
 
-def load(home: Home, data: Path) -> list[Example]:
+def load(homes: Sequence[Home], data: Path) -> list[Example]:
     """Write how rare the training policies' words are, and return all examples.
 
-    They are of the policies that the encoder was not tuned on: of the others its vectors know the
-    answers.
+    The first home reads the first half of the policies, with an encoder that was not tuned on them
+    (its vectors would know the answers), and the second home the second half.
     """
     ours = policy_questions.load(data / "policy-questions", "train")
     experts = opp115.load(data / "opp115", "train")
-    _write_rarity([*ours.texts.values(), *experts.texts.values()], home.encoder)
-    ours, experts = _unseen(ours), _unseen(experts)
+    _write_rarity([*ours.texts.values(), *experts.texts.values()], homes[0].encoder)
+    strangers = _strangers(data / "squad" / "dev-v2.0.json", ours)
+    sets = (ours, experts, strangers)
+    return [
+        example
+        for half, home in enumerate(homes)
+        for example in _load(home, *(_only(half, benchmark) for benchmark in sets))
+    ]
+
+
+def _load(home: Home, ours: Benchmark, experts: Benchmark, strangers: Benchmark) -> list[Example]:
     policies = indexed(home, ours, progress=_show)
     expert_policies = indexed(home, experts, progress=_show)
-    strangers = _strangers(data / "squad" / "dev-v2.0.json", ours)
     return [
         *_examples(home, ours, policies, _OWN),
         *_examples(home, experts, expert_policies, _OPP115),
@@ -88,12 +96,12 @@ def load(home: Home, data: Path) -> list[Example]:
     ]
 
 
-def _unseen(benchmark: Benchmark) -> Benchmark:
+def _only(half: int, benchmark: Benchmark) -> Benchmark:
     return replace(
         benchmark,
-        cases=tuple(case for case in benchmark.cases if held_out(case.policy)),
-        texts={name: text for name, text in benchmark.texts.items() if held_out(name)},
-        files={name: file for name, file in benchmark.files.items() if held_out(name)},
+        cases=tuple(case for case in benchmark.cases if half_of(case.policy) == half),
+        texts={name: text for name, text in benchmark.texts.items() if half_of(name) == half},
+        files={name: file for name, file in benchmark.files.items() if half_of(name) == half},
     )
 
 

@@ -29,8 +29,9 @@ def weights() -> Path:
 
 
 def export_float(folder: Path, target: Path) -> None:
-    """Write the float32 graph: ``ids [1, tokens]`` → ``vector [1, 384]``, mean-pooled and of length 1.
+    """Write the float32 graph: ``ids [1, tokens]`` → ``states [tokens, 384]`` and ``vector [1, 384]``.
 
+    The vector is the mean of the tokens' states, made of length 1.
     The graph has no attention mask: the product encodes one text per run, so there is no padding.
     """
     import torch
@@ -39,9 +40,10 @@ def export_float(folder: Path, target: Path) -> None:
     bert: Any = AutoModel.from_pretrained(folder, attn_implementation="eager").eval()
 
     class Embed(torch.nn.Module):
-        def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        def forward(self, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             hidden = bert(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
-            return torch.nn.functional.normalize(hidden.mean(dim=1), dim=-1)
+            vector = torch.nn.functional.normalize(hidden.mean(dim=1), dim=-1)
+            return hidden.squeeze(0), vector
 
     module = Embed()
     module.bert = bert  # registered, so that its weights are exported
@@ -50,8 +52,8 @@ def export_float(folder: Path, target: Path) -> None:
         (torch.ones(1, 8, dtype=torch.int64),),
         str(target),
         input_names=["ids"],
-        output_names=["vector"],
-        dynamic_axes={"ids": {1: "tokens"}},
+        output_names=["states", "vector"],
+        dynamic_axes={"ids": {1: "tokens"}, "states": {0: "tokens"}},
         dynamo=False,
     )
 
@@ -109,17 +111,23 @@ def main() -> None:
     arguments = parser.parse_args()
     folder = arguments.weights
     if not arguments.check:
-        with tempfile.TemporaryDirectory() as scratch:
-            graph = Path(scratch) / "float.onnx"
-            export_float(folder, graph)
-            quantize(graph, HERE / "model.onnx")
-        (HERE / "tokenizer.json").write_bytes((weights() / "tokenizer.json").read_bytes())
-        describe(HERE)
+        export(folder, HERE)
     values = cosines(HERE / "model.onnx", folder, corpus_texts())
     print(
         f"cosine to the original over {len(values)} passages: "
         f"mean {values.mean():.4f}, lowest {values.min():.4f}"
     )
+
+
+def export(folder: Path, target: Path) -> None:
+    """Write the int8 model of a folder of weights, its tokenizer and their description."""
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        graph = Path(scratch) / "float.onnx"
+        export_float(folder, graph)
+        quantize(graph, target / "model.onnx")
+    (target / "tokenizer.json").write_bytes((weights() / "tokenizer.json").read_bytes())
+    describe(target)
 
 
 def describe(folder: Path) -> None:
