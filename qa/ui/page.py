@@ -14,7 +14,7 @@ from qa.ui.desk import Desk
 from qa.ui.shared import Shared, make_courier, make_source, own_html, saved
 
 TABS = ("ask", "compare", "library", "evaluation")
-STYLE = Path(__file__).with_name("style.css")
+HEAD = f"<style>{Path(__file__).with_name('style.css').read_text('utf-8')}</style>"
 THEME = gr.themes.Default(
     primary_hue="teal", neutral_hue="slate", radius_size="md",
     font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"],
@@ -49,7 +49,9 @@ def build(desk: Desk, home: Path) -> gr.Blocks:
                 library = shelving.make(shared, [ask.policies, compare.policies])
             with gr.Tab("Evaluation", id="evaluation") as measured:
                 report = own_html("", "evaluation")
-                drafts = gr.Button("Export feedback as draft gold questions", size="sm")
+                drafts = gr.Button(
+                    "Export feedback as draft gold questions", size="sm", elem_id="export-feedback"
+                )
         _wire_opening(
             page, shared, ask, [tabs, ask.policies, compare.policies, library.table, report]
         )
