@@ -22,6 +22,7 @@ from index.home import Home
 from index.parse import read_text
 from index.settings import Settings
 
+pytest_plugins = ["browsing"]
 OpenHome = Callable[..., Home]
 
 # How long an example takes says more about the machine than about the code; the same examples every

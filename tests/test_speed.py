@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from eval.speed import __main__ as command
 from eval.speed import figures, machine, process, questions, rounds, synthetic, table
+from eval.speed.chat import Reply
 from eval.speed.figures import MEASURES, Goal, Row, Spread, measures_of_many, percentile, spread
 from eval.speed.process import ChildError, Cost, environment, facts, run
 from eval.speed.rounds import Place, Round
@@ -43,6 +44,10 @@ def a_round(*, build: float = 4.0, bare: float = 3.8) -> Round:
         "sync": cost(seconds=0.004),
         "guards": cost(ask=0.5, index=0.25),
         "index again": cost(),
+        "chat page": cost(opened=5.0, seconds=[0.2, 0.4]),
+        "chat crowd": cost(
+            few=[0.5, 0.7], foreign=0, answered=25, refused=[0.2, 0.3], after=0.1, megabytes=450.0
+        ),
     }
 
 
@@ -95,6 +100,23 @@ def test_the_ratio_to_the_bare_encoder_is_taken_within_each_round() -> None:
     found = rows(a_round(), a_round(build=40, bare=36), a_round(build=4, bare=3.9))
     ratio = found["indexing rate / bare encoder"].ours
     assert (ratio.median, ratio.low, ratio.high) == pytest.approx((95, 90, 97.5))
+
+
+def test_without_a_browser_its_rows_say_so() -> None:
+    without = {**a_round(), "chat page": cost(missing="Chromium")}
+    row = rows(without)["chat, command to page"]
+    assert (row.ours, row.met) == (None, None)
+    assert table.render([row]).endswith("  not measured: no Chromium")
+    assert rows(without)["memory after 300 sessions"].met
+
+
+def test_whose_answer_it_is_and_who_was_refused_is_seen() -> None:
+    own = Reply("a?", 0.1, '<p class="asked">a?</p>')
+    assert own.is_own
+    assert not own.is_refused
+    assert not Reply("b?", 0.1, own.shown).is_own
+    assert not Reply("a?", 0.1, f'{own.shown}<p class="asked">b?</p>').is_own
+    assert Reply("a?", 0.1, f"{own.shown}Too many people are asking at the moment.").is_refused
 
 
 def test_a_process_that_printed_something_else_is_named() -> None:

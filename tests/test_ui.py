@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from browsing import QUESTION, Outside, ask, question_box, quote_in_view
+from playwright.sync_api import Browser, Page, expect
 
 from index.parse.plain import parse_plain
 
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
-    "--disable-component-update", "--no-first-run",
-]  # fmt: skip
-expect.set_options(timeout=15_000)  # a machine may be busy with other things
-QUESTION = "How long is data retained?"
 # Each loads something from afar, or runs a script, wherever it is taken for markup.
 ATTACKS = (
     "![x](http://evil.example/a.png) <img src=http://evil.example/b.png onerror=document.title='owned'> "
@@ -35,117 +20,6 @@ ATTACKS = (
     "<iframe src=http://evil.example/f></iframe> ${document.title='owned'} {{constructor}} "
     "<video src=http://evil.example/g autoplay></video> '\"><b onmouseover=document.title='owned'>"
 )
-
-
-# What this browser asks for by itself, whatever page is open.
-OF_THE_BROWSER = {
-    "redirector.gvt1.com", "optimizationguide-pa.googleapis.com", "safebrowsing.googleapis.com",
-    "accounts.google.com", "content-autofill.googleapis.com", "update.googleapis.com",
-    "clients2.google.com",
-}  # fmt: skip
-
-
-class Outside:
-    """A proxy that lets nothing through and notes what was asked for: loopback goes past it."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.address = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            with connection:
-                target = connection.recv(4096).decode("latin-1").split(" ")[1]
-                host = urlsplit(target if "//" in target else f"//{target}").hostname
-                if host not in OF_THE_BROWSER:
-                    self.asked.append(target)
-
-    def close(self) -> None:
-        self._socket.close()
-
-
-@pytest.fixture(scope="module")
-def outside() -> Iterator[Outside]:
-    proxy = Outside()
-    yield proxy
-    proxy.close()
-
-
-@pytest.fixture(scope="module")
-def browser(outside: Outside) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=[*ARGUMENTS, f"--proxy-server={outside.address}"]
-        )
-        yield browser
-        browser.close()
-
-
-def serving(home: Path, *args: str, **env: str) -> tuple[subprocess.Popen[str], str]:
-    """Start the chat over a home, and return it with its address."""
-    command = [sys.executable, "-m", "qa.cli", "chat", "--port", "0", "--home", str(home), *args]
-    outer = {key: value for key, value in os.environ.items() if not key.startswith("POLICYQA_")}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**outer, **env})
-    assert process.stdout
-    return process, process.stdout.readline().split()[-1]
-
-
-@pytest.fixture(scope="module")
-def chat_home(indexed_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return shutil.copytree(indexed_home, tmp_path_factory.mktemp("chat") / "home")
-
-
-@pytest.fixture(scope="module")
-def address(chat_home: Path) -> Iterator[str]:
-    process, url = serving(chat_home)
-    yield url
-    process.terminate()
-    process.wait(30)
-    assert process.stdout
-    process.stdout.close()
-
-
-@pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    """A page of a visitor who was never here, opened; no script of it may have failed."""
-    failures: list[str] = []
-    context = browser.new_context(viewport={"width": 1400, "height": 900})
-    page = context.new_page()
-    page.on("pageerror", lambda error: failures.append(str(error)))
-    page.set_default_timeout(15_000)
-    page.goto(address)
-    expect(page.locator("#answers .welcome")).to_be_visible()
-    yield page
-    context.close()
-    assert failures == []
-
-
-def ask(page: Page, question: str) -> None:
-    """Ask, and wait until the answer to this very question stands below the others."""
-    page.wait_for_timeout(400)  # Gradio's client may lose what begins in the moment another ends
-    before = page.locator("#answers .actions").count()
-    page.locator("#question textarea, #question input").fill(question)
-    page.keyboard.press("Enter")
-    expect(page.locator("#answers .actions")).to_have_count(before + 1)
-
-
-def quote_in_view(page: Page) -> str:
-    """Return the highlighted quote, as soon as it stands in the part of the source that one sees."""
-    quote, pane = page.locator("#source-quote"), page.locator("#source .text")
-    for _ in range(100):
-        expect(quote).to_be_in_viewport()
-        at, seen = quote.bounding_box(), pane.bounding_box()
-        # Between two sources neither may be there for a moment.
-        if at and seen and seen["y"] <= at["y"] <= seen["y"] + seen["height"] - 20:
-            return quote.text_content() or ""
-        page.wait_for_timeout(100)
-    pytest.fail("the quote is not in the visible part of the source")
 
 
 def test_a_citation_lights_up_its_quote_in_the_policy(page: Page, bundled: dict[str, str]) -> None:
@@ -191,7 +65,7 @@ def test_a_follow_up_is_resolved_shown_and_editable(page: Page) -> None:
     understood = page.locator("#answers .understood")
     expect(understood).to_contain_text("How long is data retained? · wepos")
     understood.get_by_role("button", name="Edit").click()
-    expect(page.locator("#question textarea, #question input")).to_have_value(QUESTION)
+    expect(question_box(page)).to_have_value(QUESTION)
     expect(page.locator("#citation-1")).to_have_count(1)
 
 
@@ -223,7 +97,7 @@ def test_a_link_asks_over_the_policy_that_it_names(page: Page, address: str) -> 
 
 def test_errors_are_sentences_with_what_to_do(page: Page) -> None:
     page.locator("#send").click()
-    expect(page.locator("#answers .error")).to_contain_text("The question is empty. Ask one")
+    expect(page.locator("#answers .error")).to_contain_text("The question is empty. Type one")
 
 
 def test_a_company_that_is_not_indexed_is_said_to_be_so(page: Page) -> None:
@@ -268,57 +142,6 @@ def test_a_comparison_fills_and_its_cells_open_their_quotes(page: Page, address:
     assert Path(saved.value.path()).read_text("utf-8").startswith("Question,Web1on1")
 
 
-def test_an_uploaded_policy_answers_is_replaced_and_removed(
-    page: Page, address: str, tmp_path: Path, chat_home: Path
-) -> None:
-    file = tmp_path / "quuxly.md"
-    file.write_text("# Quuxly Privacy Policy\n\nQuuxly keeps your voice recordings for 17 weeks.\n")
-    page.goto(f"{address}?tab=library")
-    page.locator("#upload input[type=file]").set_input_files(file)
-    expect(page.locator("#upload-result")).to_contain_text("quuxly.md added")
-    expect(page.locator("#library")).to_contain_text("Quuxly Privacy Policy")
-    page.get_by_role("tab", name="Ask").click()
-    ask(page, "How long does Quuxly keep voice recordings?")
-    page.locator("#citation-1").click()
-    assert "17 weeks" in quote_in_view(page)
-
-    page.get_by_role("tab", name="Library").click()
-    file.write_text("# Quuxly Privacy Policy\n\nQuuxly keeps your voice recordings for 3 days.\n")
-    page.locator("#upload input[type=file]").set_input_files(file)
-    expect(page.locator("#upload-result .refused")).to_contain_text("uploaded before")
-    page.get_by_label("Replace uploaded files").check()
-    page.locator("#upload input[type=file]").set_input_files(file)
-    expect(page.locator("#upload-result")).to_contain_text("quuxly.md changed")
-
-    row = page.locator("#library tr", has_text="Quuxly")
-    row.get_by_role("button", name="Remove").click()
-    expect(page.locator("#remove-wanted")).to_contain_text("Remove quuxly?")
-    page.locator("#remove-no").click()
-    expect(row).to_be_visible()
-    row.get_by_role("button", name="Remove").click()
-    page.locator("#remove-yes").click()
-    expect(row).to_have_count(0)
-    assert list((chat_home / "uploads").glob("quuxly*")) == []
-
-
-def test_refused_files_have_a_clear_line_each(page: Page, address: str, tmp_path: Path) -> None:
-    contents = {
-        "photo.png": b"\x89PNG\r\n",
-        "empty.txt": b" \n",
-        "binary.txt": bytes(range(32)) * 9,
-    }
-    for name, content in contents.items():
-        (tmp_path / name).write_bytes(content)
-    page.goto(f"{address}?tab=library")
-    page.locator("#upload input[type=file]").set_input_files([tmp_path / n for n in contents])
-    lines = page.locator("#upload-result .refused")
-    expect(lines).to_have_count(3)
-    for name, line in zip(contents, lines.all_text_contents(), strict=True):
-        assert line.startswith(name)
-        assert "refused: " in line
-    expect(page.locator("#library tbody tr")).to_have_count(5)
-
-
 def test_an_evaluation_is_shown_from_its_files(page: Page, address: str, chat_home: Path) -> None:
     folder = chat_home / "evaluation" / "gold"
     folder.mkdir(parents=True)
@@ -336,37 +159,6 @@ def test_an_evaluation_is_shown_from_its_files(page: Page, address: str, chat_ho
     expect(page.locator("#evaluation")).to_contain_text("0.73 [0.67, 0.79]")
     expect(page.locator("#evaluation img")).to_have_attribute("alt", "by kind")
     expect(page.locator("#source")).to_be_hidden()
-
-
-def test_a_narrow_window_holds_everything(browser: Browser, address: str) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 844})
-    page = context.new_page()
-    page.goto(f"{address}?q={QUESTION}")
-    page.locator("#citation-1").click()
-    quote_in_view(page)
-    widths = [
-        page.evaluate(f"document.documentElement.{name}Width") for name in ("scroll", "client")
-    ]
-    assert widths[0] <= widths[1]
-    for tab in ("library", "compare"):
-        page.goto(f"{address}?tab={tab}")
-        part = page.locator("#library .wide, #compare-questions").locator("visible=true").first
-        expect(part).to_be_visible()
-        box = part.bounding_box()
-        assert box
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= 390
-    context.close()
-
-
-def test_dark_mode_is_dark(browser: Browser, address: str) -> None:
-    context = browser.new_context(color_scheme="dark")
-    page = context.new_page()
-    page.goto(f"{address}?q={QUESTION}")
-    expect(page.locator("#citation-1")).to_be_visible()
-    colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert all(int(part) < 60 for part in re.findall(r"\d+", colour)[:3])
-    context.close()
 
 
 def test_nothing_that_a_document_or_a_question_says_acts(
@@ -395,7 +187,7 @@ def test_nothing_that_a_document_or_a_question_says_acts(
     page.get_by_role("tab", name="Compare").click()
     page.locator("#compare-questions textarea").fill(f"How long are recordings kept? {ATTACKS}")
     page.locator("#compare").click()
-    expect(page.locator("#compare-table")).to_contain_text("1 questions answered")
+    expect(page.locator("#compare-table")).to_contain_text("1 question answered")
     for part in ("answers", "source", "compare-table", "library"):
         markup = page.locator(f"#{part}")
         assert markup.locator("img, script, svg, style, link, iframe, video, image").count() == 0

@@ -102,10 +102,7 @@ def _progress(stage: str) -> Callable[[str, float], None]:
 def _json(facts: Mapping[str, str], rows: Sequence[Row], rounds: Sequence[Round]) -> str:
     document = {
         "machine": facts,
-        "rows": [
-            {**asdict(row), "met": row.goal.met(row.ours.median) if row.goal else None}
-            for row in rows
-        ],
+        "rows": [{**asdict(row), "met": row.met} for row in rows],
         "rounds": [{name: asdict(cost) for name, cost in one.items()} for one in rounds],
     }
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"

@@ -7,7 +7,8 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from eval.speed.process import fact
+from eval.speed.chat import FEW, MANY, SESSIONS
+from eval.speed.process import NotMeasuredError, fact
 from eval.speed.rounds import Round
 
 Read = Callable[[Round], float]
@@ -39,13 +40,22 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table: a measurement of one pipeline or both, and policyqa's goal."""
+    """A line of the table: a measurement of one pipeline or both, and policyqa's goal.
+
+    Where ``missing`` names what it is measured with, it was not.
+    """
 
     what: str
     unit: str
-    ours: Spread
+    ours: Spread | None
     obvious: Spread | None
     goal: Goal | None
+    missing: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the goal is met; None if there is none, or nothing to tell it by."""
+        return self.goal.met(self.ours.median) if self.goal and self.ours else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +71,10 @@ class Measure:
     def row(self, rounds: Sequence[Round]) -> Row:
         """Return the row over all rounds: the median of the rounds' figures, ratios included."""
         obvious = spread([self.obvious(one) for one in rounds]) if self.obvious else None
-        ours = spread([self.ours(one) for one in rounds])
+        try:
+            ours = spread([self.ours(one) for one in rounds])
+        except NotMeasuredError as error:
+            return Row(self.what, self.unit, None, obvious, self.goal, str(error))
         return Row(self.what, self.unit, ours, obvious, self.goal)
 
 
@@ -106,7 +119,11 @@ def _fact(process: str, name: str) -> Read:
 
 def _question(process: str, percent: float) -> Read:
     """Read a percentile of a process's questions, in milliseconds."""
-    return lambda done: percentile(fact(done[process], "seconds"), percent) * 1e3
+    return _percentile(process, "seconds", percent, 1e3)
+
+
+def _percentile(process: str, name: str, percent: float, scale: float = 1.0) -> Read:
+    return lambda done: percentile(fact(done[process], name), percent) * scale
 
 
 def _rate(process: str, counted: str, tokens: str) -> Read:
@@ -164,6 +181,31 @@ MEASURES = (
     Measure("  whole process", "s", _whole("index again")),
     Measure("guards, share of a first answer", "%", _fact("guards", "ask"), goal=Goal(5)),
     Measure("guards, share of indexing", "%", _fact("guards", "index"), goal=Goal(5)),
+    Measure("chat, command to page", "s", _fact("chat page", "opened"), goal=Goal(6)),
+    Measure(
+        "  question to answer on screen, p95",
+        "s",
+        _percentile("chat page", "seconds", 95),
+        goal=Goal(1),
+    ),
+    Measure(
+        f"  {FEW} people at once, p95", "s", _percentile("chat crowd", "few", 95), goal=Goal(3)
+    ),
+    Measure("  answers that are another's", "", _fact("chat crowd", "foreign"), goal=Goal(0)),
+    Measure(f"  {MANY} at once: answered", "", _fact("chat crowd", "answered")),
+    Measure(
+        "    the rest, until told “busy”",
+        "s",
+        _percentile("chat crowd", "refused", 100),
+        goal=Goal(1),
+    ),
+    Measure("    a question afterwards", "s", _fact("chat crowd", "after"), goal=Goal(1)),
+    Measure(
+        f"  memory after {SESSIONS} sessions",
+        "MB",
+        _fact("chat crowd", "megabytes"),
+        goal=Goal(1500),
+    ),
 )
 
 

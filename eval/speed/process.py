@@ -19,6 +19,10 @@ class ChildError(Exception):
     """A process could not be started, failed, or did not print what it has to."""
 
 
+class NotMeasuredError(Exception):
+    """A process lacks what it measures with; it printed what that is as ``missing``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What a process took from start to exit; ``facts`` is what it says of itself, if anything."""
@@ -82,7 +86,12 @@ def facts(printed: str) -> Facts:
 
 
 def fact(cost: Cost, name: str) -> Any:
-    """Return one of the facts of a process. Raises ChildError if it did not print it."""
+    """Return one of the facts of a process.
+
+    Raises ChildError if it did not print it, NotMeasuredError if it said that something is missing.
+    """
+    if "missing" in cost.facts:
+        raise NotMeasuredError(cost.facts["missing"])
     try:
         return cost.facts[name]
     except KeyError as error:

@@ -78,6 +78,8 @@ def commands(place: Place) -> dict[str, list[str]]:
         "sync": _ours("sync", place.home),
         "guards": _ours("guards", place.home, place.fresh()),
         "index again": _policyqa("index", str(CORPUS), home=place.home),
+        "chat page": _chat("page", place.home),
+        "chat crowd": _chat("crowd", place.home),
     }
 
 
@@ -109,6 +111,10 @@ def _policyqa(*arguments: str, home: str) -> list[str]:
 
 def _ours(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "eval.speed.ours", *arguments]
+
+
+def _chat(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "eval.speed.chat", *arguments]
 
 
 def _obvious(*arguments: str) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from eval.speed.figures import Goal, Row, Spread
 
+_VERDICTS = {True: "met", False: "missed", None: ""}
 _HEAD = ("", "", "policyqa", "obvious pipeline", "goal", "")
 
 
@@ -24,12 +25,9 @@ def render(rows: Sequence[Row]) -> str:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    goal, verdict = ("", "") if row.goal is None else (_bound(row.goal), _verdict(row))
+    goal = _bound(row.goal) if row.goal else ""
+    verdict = f"not measured: no {row.missing}" if row.missing else _VERDICTS[row.met]
     return row.what, row.unit, _spread(row.ours), _spread(row.obvious), goal, verdict
-
-
-def _verdict(row: Row) -> str:
-    return "met" if row.goal and row.goal.met(row.ours.median) else "missed"
 
 
 def _bound(goal: Goal) -> str:

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from index.parse import LARGEST
 from qa.ui import evaluation
 from qa.ui.desk import Desk
-from qa.ui.page import STYLE, THEME, build
+from qa.ui.page import HEAD, THEME, build
 from qa.ui.security import REPORT, Gate, Guard
 from qa.ui.server import Address
 
@@ -30,6 +30,6 @@ def make(desk: Desk, home: Path, address: Address) -> ASGIApp:
         app, build(desk, home), path="/", server_name=address.host, server_port=address.port,
         footer_links=[], run_history=False, blocked_paths=[str(home.resolve())], show_error=False,
         max_file_size=LARGEST, ssr_mode=False, enable_monitoring=False, pwa=False, mcp_server=False,
-        theme=THEME, css_paths=STYLE,
+        theme=THEME, head=HEAD,
     )  # fmt: skip
     return Guard(mounted, Gate(address.hosts, address.password))

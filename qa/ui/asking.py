@@ -9,25 +9,30 @@ from typing import Any
 
 import gradio as gr
 
-from index.errors import PolicyQAError
+from index.errors import PolicyQAError, UsageError
 from qa import render
 from qa.chat import MOST_TURNS, Conversation, Resolved, Turn, resolve
 from qa.ui import feedback, html, source
-from qa.ui.shared import CLICKS, Shared, copied, number, saved, warn, word
+from qa.ui.shared import CLICKS, STORED, Shared, copied, number, saved, warn, word
 
 _ANSWERS = (
     CLICKS
     + """
+const pane = document.getElementById('answers');
+pane.setAttribute('role', 'log');
+pane.setAttribute('aria-label', 'Conversation');
 document.addEventListener('keydown', event => {
-  if (event.key === 'Escape') document.getElementById('stop')?.click();
+  if (event.key !== 'Escape') return;
+  const dialog = [...document.querySelectorAll('.dialog .no')].find(no => no.offsetParent);
+  (dialog ?? document.getElementById('stop'))?.click();
 });
-let turns = 0;
 watch('value', () => {
-  const all = element.querySelectorAll('.turn');
-  if (all.length !== turns) all[all.length - 1]?.scrollIntoView({block: 'nearest'});
-  turns = all.length;
-  const pane = document.getElementById('answers'), last = all[all.length - 1];
-  if (last) pane.scrollTop = last.offsetTop - pane.offsetTop - 8;
+  const last = [...element.querySelectorAll('.turn')].at(-1);
+  if (!last) return;
+  // Where the pane does not scroll, on a narrow window, the page does.
+  if (pane.scrollHeight > pane.clientHeight + 1) {
+    pane.scrollTop += last.getBoundingClientRect().top - pane.getBoundingClientRect().top - 8;
+  } else last.scrollIntoView({block: 'nearest'});
 });
 """
 )
@@ -77,7 +82,8 @@ def make(shared: Shared) -> AskTab:
     tab = AskTab(
         answers,
         gr.State(Conversation(), time_to_live=14_400),
-        gr.BrowserState([], storage_key="policyqa-conversation"),
+        # A key that is made anew at every start would lose what was kept at the one before.
+        gr.BrowserState([], storage_key="policyqa-conversation", secret=STORED),
         question,
         policies,
     )
@@ -94,32 +100,30 @@ def make(shared: Shared) -> AskTab:
 
 
 def _wire_asking(shared: Shared, tab: AskTab, send: gr.Button, stop: gr.Button) -> None:
-    inputs, outputs = [tab.question, tab.policies, tab.said], [*tab.outputs, shared.source]
+    inputs = [tab.question, tab.policies, tab.said, tab.memory]
+    outputs = [*tab.outputs, shared.source]
 
-    # No generators: one whose page is left may go on holding what others wait for (not proven).
-    def ask(text: str, chosen: Sequence[str], said: Conversation) -> tuple[Any, ...]:
-        return answered(shared, text, chosen, said)
+    # No generators: when what a quick one yields arrives at once, Gradio's client may show none of
+    # it (seen in 6 of 100 answers on a busy machine, all sent in full; without generators in none).
+    def ask(
+        text: str, chosen: Sequence[str], said: Conversation, memory: Memory
+    ) -> tuple[Any, ...]:
+        return answered(shared, text, chosen, known(shared, said, memory))
 
     def ask_example(
-        event: gr.EventData, chosen: Sequence[str], said: Conversation
+        event: gr.EventData, chosen: Sequence[str], said: Conversation, memory: Memory
     ) -> tuple[Any, ...]:
-        return answered(shared, word(event, "text"), chosen, said)
+        return ask(word(event, "text"), chosen, said, memory)
 
     options: dict[str, Any] = {
         "concurrency_limit": 32, "api_visibility": "private",
         "show_progress": "minimal", "show_progress_on": tab.answers,
-        # Gradio's client may lose an event that begins in the moment another ends: it can be sent
-        # again, as long as it does not wait for the lost one.
-        "trigger_mode": "multiple",
     }  # fmt: skip
     asking = [
         gr.on([send.click, tab.question.submit], ask, inputs, outputs, **options),
         tab.answers.submit(ask_example, inputs[1:], outputs, **options),
     ]
-    stop.click(
-        html.conversation, tab.said, tab.answers,
-        cancels=asking, queue=False, api_visibility="private",
-    )  # fmt: skip
+    stop.click(None, cancels=asking, queue=False, api_visibility="private")
 
 
 def answered(
@@ -128,6 +132,8 @@ def answered(
     """Return what the page shows when a question is answered, or cannot be."""
     before = said.turns[-1].resolved if said.turns else None
     try:
+        if not text.strip():
+            raise UsageError("the question is empty", hint="type one, or choose an example")
         resolved = resolve(text, before, shared.desk.policies(), chosen)
         answer = shared.desk.ask(resolved.question, resolved.policies)
     except PolicyQAError as error:
@@ -149,10 +155,10 @@ def shown(shared: Shared, said: Conversation, turn: int, marker: int) -> Any:
     found = source.citations(answer)
     for policy, citation in found:
         if citation.marker == marker:
-            known = {one.id: one for one in shared.desk.policies()}
-            if policy not in known:
-                return source.changed(policy)
-            return source.cited(known[policy], citation, turn, [c.marker for _, c in found])
+            present = {one.id: one for one in shared.desk.policies()}
+            if policy not in present:
+                return source.changed(next(a.title for a in answer.answers if a.policy == policy))
+            return source.cited(present[policy], citation, turn, [c.marker for _, c in found])
     return _NONE
 
 
@@ -185,12 +191,19 @@ def restored(shared: Shared, memory: Memory) -> Conversation:
     return said
 
 
+def known(shared: Shared, said: Conversation, memory: Memory) -> Conversation:
+    """Return a page's conversation; a server that was started again has it from the browser."""
+    return said if said.turns else restored(shared, memory)
+
+
 def _wire_answers(shared: Shared, tab: AskTab) -> None:
-    with gr.Group(visible=False, elem_id="comment") as more:
+    with gr.Column(visible=False, elem_id="comment", elem_classes="dialog") as more:
         comment = gr.Textbox(
-            label="Thank you. What should it have said? (optional)", max_length=2000
+            label="Thank you. What should it have said? (optional)", max_length=2000, lines=2
         )
-        keep = gr.Button("Save the comment", size="sm")
+        with gr.Row():
+            keep = gr.Button("Save the comment", size="sm", variant="primary")
+            leave = gr.Button("No comment", size="sm", elem_classes="no")
     given = gr.State(None)
 
     def open_quote(event: gr.EventData, said: Conversation) -> Any:
@@ -213,7 +226,8 @@ def _wire_answers(shared: Shared, tab: AskTab) -> None:
         if do == "feedback" and word(event, "verdict") in feedback.VERDICTS:
             made = feedback.about(turn, word(event, "verdict"))
             feedback.store(shared.home, made)
-            return _NONE, _NONE, made, gr.update(visible=True), ""
+            gr.Info("Thank you. Saved on this computer.")
+            return _NONE, _NONE, made, gr.update(visible=made.verdict != "right"), ""
         return (_NONE,) * 5
 
     def save(made: feedback.Feedback | None, text: str) -> Any:
@@ -229,6 +243,7 @@ def _wire_answers(shared: Shared, tab: AskTab) -> None:
         show_progress="hidden", api_visibility="private",
     )  # fmt: skip
     keep.click(save, [given, comment], more, api_visibility="private")
+    leave.click(lambda: gr.update(visible=False), None, more, api_visibility="private")
 
 
 def _exporter(name: str) -> Any:

@@ -54,7 +54,7 @@ def make(shared: Shared) -> CompareTab:
 
     def fill(text: str, chosen: Sequence[str]) -> Iterator[tuple[Any, Any]]:
         try:
-            ids = [*chosen] or [policy.id for policy in shared.desk.policies()]
+            ids = [*chosen] or shared.desk.ids()
             ask = partial(shared.desk.ask, policies=ids)
             for grown in comparisons(ask, text.splitlines(), ids):
                 yield tables.comparison(grown), grown

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import BoundedSemaphore, Lock
 
-from index.errors import BusyError, HomeError
+from index.errors import BusyError, HomeError, UsageError
 from index.types import Policy
 from qa.assistant import Assistant
 from qa.types import Answer
@@ -41,11 +41,23 @@ class Desk:
             self._places.release()
 
     def ask(self, question: str, policies: Sequence[str] = ()) -> Answer:
-        """Answer a question, as ``Assistant.ask`` does."""
+        """Answer a question, as ``Assistant.ask`` does; UsageError if there is no policy to ask."""
         with self.assistant() as assistant:
+            _refuse_nothing(assistant)
             return assistant.ask(question, policies=policies)
+
+    def ids(self) -> list[str]:
+        """Return the ids of all policies; UsageError if there is none."""
+        with self.assistant() as assistant:
+            _refuse_nothing(assistant)
+            return [policy.id for policy in assistant.policies]
 
     def policies(self) -> tuple[Policy, ...]:
         """Return all policies, as of the last commit."""
         with self.assistant() as assistant:
             return assistant.policies
+
+
+def _refuse_nothing(assistant: Assistant) -> None:
+    if not assistant.policies:
+        raise UsageError("the library is empty", hint="add a policy under Library")

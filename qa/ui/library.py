@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from index import build
 from index.build import Progress, SyncReport
-from index.errors import DocumentError, UsageError
-from index.parse import LARGEST, PARSERS
+from index.errors import BusyError, DocumentError, UsageError
+from index.parse import PARSERS
+from index.types import Policy
 from qa.assistant import Assistant
 
+Seen = Mapping[str, str]
+"""Versions of policies by id."""
+News = Mapping[str, str]
+"""What happened to policies, by id: ``new``, ``changed`` or ``removed``."""
+
 FOLDER = "uploads"
-MOST_FILES = 20
+MOST_FILES, MOST_BYTES = 20, 2**20
 _FORMATS = ", ".join(PARSERS)
 
 
@@ -28,11 +35,34 @@ class Outcome:
     hint: str = ""
 
 
+def versions(policies: Sequence[Policy]) -> Seen:
+    """Return the version of each policy, by its id."""
+    return {policy.id: policy.sha256 for policy in policies}
+
+
+def news(seen: Seen, present: Seen) -> News:
+    """Return what happened to each policy between two looks at the library; nothing at the first.
+
+    >>> news({"a": "1", "b": "1", "c": "1"}, {"b": "2", "c": "1", "d": "1"})
+    {'b': 'changed', 'd': 'new', 'a': 'removed'}
+    """
+    if not seen:
+        return {}
+    here = {id_: "changed" if id_ in seen else "new" for id_ in present}
+    changed = {id_: what for id_, what in here.items() if seen.get(id_) != present[id_]}
+    return changed | {id_: "removed" for id_ in seen if id_ not in present}
+
+
 def add(
-    assistant: Assistant, files: Sequence[Path], *, replace: bool, progress: Progress | None = None
+    alone: Callable[[], AbstractContextManager[Assistant]],
+    files: Sequence[Path],
+    *,
+    replace: bool,
+    progress: Progress | None = None,
 ) -> list[Outcome]:
     """Copy files into the home and index them. A refused one is reported and leaves nothing.
 
+    The assistant is had alone for one file at a time, so that questions are answered in between.
     A file of the same name as an uploaded one takes its place if ``replace`` is set.
     """
     if len(files) > MOST_FILES:
@@ -44,8 +74,9 @@ def add(
         if progress:
             progress(file.name, number, len(files))
         try:
-            outcomes.append(_add(assistant, file, replace))
-        except DocumentError as error:
+            with alone() as assistant:
+                outcomes.append(_add(assistant, file, replace))
+        except (DocumentError, BusyError) as error:
             outcomes.append(Outcome(file.name, f"refused: {error.message}", hint=error.hint))
     return outcomes
 
@@ -54,9 +85,10 @@ def _add(assistant: Assistant, file: Path, replace: bool) -> Outcome:
     if file.suffix.lower() not in PARSERS:
         kind = file.suffix or "a file without a suffix"
         raise DocumentError(f"{kind} is no format that is read", hint=f"upload {_FORMATS}")
-    if file.stat().st_size > LARGEST:
+    if file.stat().st_size > MOST_BYTES:
         raise DocumentError(
-            f"it has more than {LARGEST // 2**20} MB", hint="no privacy policy is that long"
+            f"it has more than {MOST_BYTES // 2**20} MB",
+            hint="no privacy policy is that long; what is longer: policyqa index FILE",
         )
     folder = assistant.home.path / FOLDER
     folder.mkdir(exist_ok=True)

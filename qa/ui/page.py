@@ -8,13 +8,14 @@ from typing import Any
 import gradio as gr
 
 from index.errors import PolicyQAError
+from qa.assistant import Assistant
 from qa.ui import asking, comparing, evaluation, feedback, html, shelving, tables
 from qa.ui.asking import AskTab, Memory
 from qa.ui.desk import Desk
 from qa.ui.shared import Shared, make_courier, make_source, own_html, saved
 
 TABS = ("ask", "compare", "library", "evaluation")
-STYLE = Path(__file__).with_name("style.css")
+HEAD = f"<style>{Path(__file__).with_name('style.css').read_text('utf-8')}</style>"
 THEME = gr.themes.Default(
     primary_hue="teal", neutral_hue="slate", radius_size="md",
     font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"],
@@ -49,10 +50,13 @@ def build(desk: Desk, home: Path) -> gr.Blocks:
                 library = shelving.make(shared, [ask.policies, compare.policies])
             with gr.Tab("Evaluation", id="evaluation") as measured:
                 report = own_html("", "evaluation")
-                drafts = gr.Button("Export feedback as draft gold questions", size="sm")
+                drafts = gr.Button(
+                    "Export feedback as draft gold questions", size="sm", elem_id="export-feedback"
+                )
         _wire_opening(
             page, shared, ask, [tabs, ask.policies, compare.policies, library.table, report]
         )
+        shelving.wire_news(shared, kept, library, [ask.policies, compare.policies])
         drafts.click(
             lambda: saved("feedback-drafts.jsonl", feedback.drafts(home)),
             None, shared.courier, api_visibility="private",
@@ -66,14 +70,14 @@ def build(desk: Desk, home: Path) -> gr.Blocks:
 def _wire_opening(page: gr.Blocks, shared: Shared, ask: AskTab, parts: list[Any]) -> None:
     # One event: of several at once, Gradio's client may lose the answer to one.
     def opened(memory: Memory, request: gr.Request) -> tuple[Any, ...]:
-        filled = _filled(shared, request)
+        *filled, chosen = _filled(shared, request)
         said = asking.restored(shared, memory)
         # Where there is nothing to restore, a first question may be on its way already.
         found = (html.conversation(said), said) if said.turns else (_NONE, _NONE)
         question = request.query_params.get("q", "")[:2000]
         latest = said.turns[-1].resolved.asked if said.turns else None
         if question and question != latest:
-            return *filled, *asking.answered(shared, question, _chosen(shared, request), said)
+            return *filled, *asking.answered(shared, question, chosen, said)
         return *filled, *found, _NONE, _NONE, _NONE
 
     page.load(
@@ -83,26 +87,27 @@ def _wire_opening(page: gr.Blocks, shared: Shared, ask: AskTab, parts: list[Any]
 
 
 def _filled(shared: Shared, request: gr.Request) -> tuple[Any, ...]:
-    """Return the tab that a link names, the pickers, the library and the newest evaluation."""
+    """Return a link's tab, the pickers, the library, the newest evaluation, and a link's policies.
+
+    Of those it is the ids, and as it is what is no policy's name.
+    """
     tab = request.query_params.get("tab")
     selected = gr.Tabs(selected=tab) if tab in TABS else _NONE
     found = tables.evaluation(evaluation.load(shared.home))
+    named = [name for name in request.query_params.get("policy", "").split(",") if name.strip()]
     try:
         table, picker = shelving.listed(shared)
-        chosen = _chosen(shared, request)
+        with shared.desk.assistant() as assistant:
+            chosen = [_id(assistant, name) for name in named]
     except PolicyQAError as error:
-        return selected, _NONE, _NONE, html.error_line(error), found
-    return selected, gr.update(choices=picker["choices"], value=chosen), picker, table, found
+        return selected, _NONE, _NONE, html.error_line(error), found, named
+    ids = {id_ for _, id_ in picker["choices"]}
+    picked = gr.update(choices=picker["choices"], value=[one for one in chosen if one in ids])
+    return selected, picked, picker, table, found, chosen
 
 
-def _chosen(shared: Shared, request: gr.Request) -> list[str]:
-    """Return the ids of the policies that a link names; what it names wrongly is left out."""
-    wanted = request.query_params.get("policy", "")
-    chosen = []
-    with shared.desk.assistant() as assistant:
-        for name in wanted.split(",") if wanted else ():
-            try:
-                chosen.append(assistant.policy(name).id)
-            except PolicyQAError:
-                continue
-    return chosen
+def _id(assistant: Assistant, name: str) -> str:
+    try:
+        return assistant.policy(name).id
+    except PolicyQAError:  # said when it is asked
+        return name

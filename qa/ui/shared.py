@@ -44,10 +44,19 @@ document.addEventListener('reveal-source', () => {
 """
 )
 _COURIER = """
+const copy = async text => {
+  if (navigator.clipboard) { await navigator.clipboard.writeText(text); return; }
+  // Browsers have no clipboard for a page that comes from another computer without HTTPS.
+  const area = document.body.appendChild(document.createElement('textarea'));
+  area.value = text;
+  area.select();
+  document.execCommand('copy');
+  area.remove();
+};
 watch('value', () => {
   const parcel = props.value;
   if (!parcel || !parcel.text) return;
-  if (parcel.do === 'copy') { navigator.clipboard.writeText(parcel.text); return; }
+  if (parcel.do === 'copy') { copy(parcel.text); return; }
   const link = document.createElement('a');
   link.href = URL.createObjectURL(new Blob([parcel.text], {type: 'text/plain;charset=utf-8'}));
   link.download = parcel.name;
@@ -55,6 +64,8 @@ watch('value', () => {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 });
 """
+STORED = "policyqa"
+"""The key of what a browser stores; it hides nothing from whoever uses that browser."""
 _parcels = count(1)
 
 

@@ -96,7 +96,8 @@ def _body(policy: Policy, quote: Span | None) -> str:
     shown += _with_headings(text, at.end, end)
     cut = '<p class="note">The text is long; only a part of it is shown.</p>'
     whole = start == 0 and end == len(text)
-    return f'{"" if whole else cut}<div class="text" tabindex="0">{shown}</div>'
+    label = 'role="region" aria-label="Text of the policy"'
+    return f'{"" if whole else cut}<div class="text" tabindex="0" {label}>{shown}</div>'
 
 
 def _with_headings(text: str, start: int, end: int) -> str:

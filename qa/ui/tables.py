@@ -10,7 +10,7 @@ from qa.compare import Comparison
 from qa.types import PolicyAnswer
 from qa.ui.evaluation import Evaluation
 from qa.ui.html import button, escape
-from qa.ui.library import Outcome
+from qa.ui.library import News, Outcome
 
 
 def comparison(table: Comparison | None) -> str:
@@ -24,7 +24,8 @@ def comparison(table: Comparison | None) -> str:
         for number, row in enumerate(table.rows)
     )
     left = table.wanted - len(table.rows)
-    status = f"{left} questions to go …" if left else f"{table.wanted} questions answered"
+    questions = "question" if (left or table.wanted) == 1 else "questions"
+    status = f"{left} {questions} to go …" if left else f"{table.wanted} {questions} answered"
     return (
         f'<p class="note" role="status">{status}</p><div class="wide"><table><thead><tr>'
         f'<th scope="col">Question</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
@@ -38,12 +39,14 @@ def _cell(cell: PolicyAnswer | None, row: int, column: int) -> str:
     return f"<td>{button(words, 'select', kind='said', row=row, column=column)}</td>"
 
 
-def library(policies: Sequence[Policy], passages: Mapping[str, int]) -> str:
-    """Return the list of what is indexed, with what can be done to each."""
+def library(policies: Sequence[Policy], passages: Mapping[str, int], news: News) -> str:
+    """Return the list of what is indexed, with what can be done to each and what is new."""
     rows = "".join(
-        f'<tr><th scope="row">{escape(policy.title)}<small>{escape(policy.source_name)}</small></th>'
-        f"<td class='date'>{policy.updated or '—'}</td><td class='number'>{len(policy.text):,}</td>"
-        f"<td class='number'>{passages.get(policy.id, 0)}</td><td class='do'>"
+        f'<tr><th scope="row">{escape(policy.title)}{_badge(news.get(policy.id))}'
+        f"<small>{escape(policy.source_name)}</small></th>"
+        f"<td class='date'>{policy.updated or 'undated'}</td><td class='number' data-unit='characters'>"
+        f"{len(policy.text):,}</td>"
+        f"<td class='number' data-unit='passages'>{passages.get(policy.id, 0)}</td><td class='do'>"
         f"{button('Read', 'select', kind='plain', policy=policy.id)}"
         f"{button('Remove …', 'click', kind='plain', policy=policy.id)}</td></tr>"
         for policy in policies
@@ -51,11 +54,29 @@ def library(policies: Sequence[Policy], passages: Mapping[str, int]) -> str:
     head = "".join(
         f'<th scope="col">{name}</th>' for name in ("Policy", "Date", "Characters", "Passages", "")
     )
-    return (
+    note = (
         '<p class="note">The library is shared: whoever opens this page sees it and can change it. '
-        "Conversations are private.</p>"
-        f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f"Conversations are private.</p>{_news(news)}"
     )
+    if not policies:
+        return f"{note}<h2>The library is empty</h2><p>Add a policy below to ask about it.</p>"
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return f'{note}<div class="wide">{table}</div>'
+
+
+def _badge(what: str | None) -> str:
+    return f'<span class="badge">{what}</span>' if what else ""
+
+
+def _news(news: News) -> str:
+    """Return what happened since the library was looked at before; empty if nothing did."""
+    if not news:
+        return ""
+    told = "; ".join(
+        f"{escape(id_)} {'is new' if what == 'new' else f'was {what}'}"
+        for id_, what in news.items()
+    )
+    return f'<p class="news" role="status">Since you last looked: {told}.</p>'
 
 
 def outcomes(found: Sequence[Outcome]) -> str:
