@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from index.errors import PolicyQAError
 from index.markup import readable
@@ -113,19 +113,29 @@ def _asked(resolved: Resolved) -> str:
 
 
 def _card(one: PolicyAnswer, turn: int, is_latest: bool) -> str:
-    said = "".join(_statement(statement, turn, is_latest) for statement in one.statements)
+    cited = {citation.marker: citation for citation in one.citations}
+    said = "".join(_statement(statement, cited, turn, is_latest) for statement in one.statements)
     return (
         f'<section class="card"><h3>{escape(render.heading(one))} <span class="verdict">'
         f"{render.percent(one.confidence)} sure</span></h3>{said}</section>"
     )
 
 
-def _statement(statement: Statement, turn: int, is_latest: bool) -> str:
+def _statement(
+    statement: Statement, cited: Mapping[int, Citation], turn: int, is_latest: bool
+) -> str:
     if not statement.verified:
         words = escape(statement.text)
         return f'<p class="unverified"><strong>Not verified:</strong> {words}</p>'
     marks = "".join(_mark(marker, turn, is_latest) for marker in statement.markers)
-    return f"<p>{escape(statement.text)} {marks}</p>"
+    said, qualified = escape(statement.text), ""
+    for citation in (cited[marker] for marker in statement.markers):
+        words = escape(render.emphasis(citation, statement.text))
+        if words and said.count(words) == 1:
+            said = said.replace(words, f"<strong>{words}</strong>")
+        if line := render.qualified(citation):
+            qualified += f'<p class="note">{escape(line)}</p>'
+    return f"<p>{said} {marks}</p>{qualified}"
 
 
 def _mark(marker: int, turn: int, is_latest: bool) -> str:
