@@ -42,7 +42,19 @@ QUESTIONS = [
     "asdf qwer",
     "How long does Spotify keep my history?",
 ]
-CITATION = ["marker", "quote", "start", "end", "section", "page", "source", "sha256", "context"]
+CITATION = [
+    "marker",
+    "quote",
+    "start",
+    "end",
+    "section",
+    "page",
+    "source",
+    "sha256",
+    "context",
+    "emphasis",
+    "hedges",
+]
 TOO_LONG = f"/tmp/{'a' * 300}"
 
 
