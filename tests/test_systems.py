@@ -183,7 +183,9 @@ def test_a_set_may_ask_to_search_or_to_read(context: Context) -> None:
     reading = replace(context, benchmark=replace(MADE, task="read"), policies={})
     for name in ("policyqa", "similarity", "bm25"):
         (prediction,) = system_of(name, reading)(asked(question, "lemonade")).predictions
-        assert [one.quote for one in prediction.cited] == [RETENTION], name
+        # policyqa shows the words that answer, the others the sentence.
+        answer = "ninety days" if name == "policyqa" else RETENTION
+        assert [one.quote for one in prediction.cited] == [answer], name
 
 
 def test_every_control_is_caught(context: Context, answered: dict[str, Response]) -> None:
