@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -43,6 +45,12 @@ async def _echo(scope: Scope, receive: Receive, send: Send) -> None:
     await PlainTextResponse(str(size))(scope, receive, send)
 
 
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run to the end, in a thread of its own: the browser of other tests keeps a loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result()
+
+
 def request(
     path: str = "/",
     method: str = "GET",
@@ -71,7 +79,7 @@ def request(
         sent.append(message)
 
     guard = Guard(_echo, gate or Gate(Address().hosts))
-    asyncio.run(guard(scope, receive, send))
+    run(guard(scope, receive, send))
     if not sent:
         return 0, {}
     found: list[tuple[bytes, bytes]] = sent[0]["headers"]
@@ -166,7 +174,7 @@ def test_only_http_is_spoken() -> None:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    asyncio.run(Guard(_echo, Gate(frozenset()))({"type": "websocket"}, nothing, send))
+    run(Guard(_echo, Gate(frozenset()))({"type": "websocket"}, nothing, send))
     assert sent == []
 
 

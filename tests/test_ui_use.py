@@ -76,7 +76,7 @@ def test_an_answer_is_copied_with_its_sources(page: Page) -> None:
     expect(page.get_by_text("Copied, with its sources.")).to_be_visible()
     copied = page.evaluate("navigator.clipboard.readText()")
     assert "90 days" in copied
-    assert "web1on1.txt 6002–6113" in copied
+    assert "web1on1.txt 6002–6181" in copied
 
 
 def test_feedback_is_exported_as_drafts_of_gold_cases(page: Page) -> None:
