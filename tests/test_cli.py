@@ -880,6 +880,31 @@ def modules_after(home: Path, *args: str) -> set[str]:
 HEAVY = {"torch", "sentence_transformers", "transformers", "llama_index", "gradio", "sklearn"}
 
 
+# Where a heavy library may be imported: files and folders. In eval/ all may be.
+ALLOWED = {
+    "chromadb": {"index/vectors.py"},
+    "gradio": {"qa/ui"},
+    "llama_index": {"index/llamaindex.py", "qa/llamaindex.py", "qa/llm.py"},
+    "sentence_transformers": {"index/encode.py", "index/model/export.py"},
+    "sklearn": set(),
+    "torch": {"index/model/export.py"},
+    "transformers": {"index/model/export.py"},
+}
+
+
+@pytest.mark.parametrize("library", ALLOWED)
+def test_a_heavy_library_is_imported_where_it_was_agreed(library: str) -> None:
+    statement = re.compile(rf"^\s*(?:from|import) {library}\b", re.MULTILINE)
+    importing = {
+        file.relative_to(ROOT)
+        for package in ("index", "qa")
+        for file in (ROOT / package).rglob("*.py")
+        if statement.search(file.read_text("utf-8"))
+    }
+    allowed = {Path(place) for place in ALLOWED[library]}
+    assert {file for file in importing if allowed.isdisjoint((file, *file.parents))} == set()
+
+
 def test_help_loads_nothing_that_answers(home: Path) -> None:
     loaded = modules_after(home, "--help")
     assert "typer" in loaded
