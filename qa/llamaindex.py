@@ -50,7 +50,8 @@ class PolicyRetriever(BaseRetriever):
     """Finds the passages most likely to answer, best first, as ``Assistant.search`` does.
 
     A node's metadata are ``policy``, ``title``, ``section``, ``start``, ``end``, ``source`` and
-    ``sha256``; its score is the reader's relevance, from 0 to 1.
+    ``sha256``; its score is the reader's relevance, from 0 to 1. For a company that is not indexed
+    nothing is found.
     """
 
     def __init__(

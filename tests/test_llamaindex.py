@@ -6,6 +6,7 @@ import asyncio
 import pickle
 import re
 import runpy
+import socket
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -23,7 +24,7 @@ from llama_index.core import Settings as LlamaSettings
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.llms import CompletionResponse, CustomLLM, LLMMetadata, MockLLM
 from llama_index.core.node_parser import NodeParser, SentenceSplitter
-from llama_index.core.query_engine import RouterQueryEngine
+from llama_index.core.query_engine import RetrieverQueryEngine, RouterQueryEngine
 from llama_index.core.schema import MetadataMode, NodeWithScore, TextNode
 from llama_index.core.selectors import LLMMultiSelector, LLMSingleSelector
 from llama_index.core.tools import QueryEngineTool
@@ -47,7 +48,14 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture(autouse=True)
 def _no_provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Tempt llama-index with keys, and see that it has not even made a client."""
+    """Tempt llama-index with keys, and see that it has made no client and asked for no address."""
+    dialled: list[object] = []
+
+    def dial(host: object, *_: Any, **__: Any) -> Any:
+        dialled.append(host)
+        raise OSError("the tests are offline")
+
+    monkeypatch.setattr(socket, "getaddrinfo", dial)
     for provider in ("OPENAI", "ANTHROPIC", "COHERE", "MISTRAL"):
         monkeypatch.setenv(f"{provider}_API_KEY", "sk-" + "0" * 48)
     monkeypatch.setattr(LlamaSettings, "_llm", None)
@@ -55,6 +63,7 @@ def _no_provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     assert LlamaSettings._llm is None
     assert LlamaSettings._embed_model is None
+    assert dialled == []
 
 
 @pytest.fixture(scope="module")
@@ -301,6 +310,15 @@ def test_the_retriever_keeps_to_its_policies(assistant: Assistant) -> None:
         PolicyRetriever(assistant, policies=["nobody"]).retrieve(QUESTION)
 
 
+def test_a_stock_query_engine_keeps_what_the_retriever_found(assistant: Assistant) -> None:
+    retriever = PolicyRetriever(assistant, top_k=3)
+    response = RetrieverQueryEngine.from_args(retriever, llm=MockLLM()).query(QUESTION)
+    assert response.source_nodes == retriever.retrieve(QUESTION)
+    for one in response.source_nodes:
+        assert f"title: {one.metadata['title']}" in str(response)  # a mock says what it was told
+        assert one.metadata["sha256"] not in str(response)
+
+
 def test_results_and_policies_are_of_one_state_of_the_index() -> None:
     """Between the search and the look at the policies, another process changes one."""
     old, new = (
@@ -429,17 +447,22 @@ def test_a_router_that_asks_several_keeps_the_citations_of_all(assistant: Assist
         assert_cited(nodes[middle:], assistant, "web1on1")
 
 
-def test_one_assistant_serves_many_at_once(assistant: Assistant) -> None:
+def test_one_assistant_serves_many_at_once(own_home: Path, encoder: Encoder) -> None:
+    """The first to come opens the vectors, which it must do alone."""
+    home = Home(Settings(home=own_home))
+    home.__dict__["encoder"] = encoder
+    assistant = Assistant(home)
     engine, retriever = PolicyQueryEngine(assistant), PolicyRetriever(assistant, top_k=3)
 
     async def all_at_once() -> list[Any]:
         asked = [engine.aquery(QUESTION) for _ in range(4)]
-        return await asyncio.gather(*asked, *[retriever.aretrieve(QUESTION) for _ in range(4)])
+        return await asyncio.gather(*[retriever.aretrieve(QUESTION) for _ in range(4)], *asked)
 
-    *answered, a, b, c, d = asyncio.run(all_at_once())
+    a, b, c, d, *answered = asyncio.run(all_at_once())
     assert a == b == c == d
     for response in answered:
         assert_cited(response.source_nodes, assistant)
+    home.close()
 
 
 # --- as a package
