@@ -192,7 +192,8 @@ def reason(error: ValueError) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
     fault = error.errors()[0]
-    return ": ".join(part for part in (".".join(map(str, fault["loc"])), fault["msg"]) if part)
+    said = fault["msg"].removeprefix("Value error, ")  # ours, which needs no introduction
+    return ": ".join(part for part in (".".join(map(str, fault["loc"])), said) if part)
 
 
 def _lines(path: Path, hint: str) -> Iterator[tuple[int, bytes]]:
