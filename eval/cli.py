@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from eval.compare import Comparison
     from eval.report import Report
     from eval.run import Run
+    from index.build import Progress
 
 app = typer.Typer(
     help="Measure: is it right, and did this change make it better?",
@@ -28,6 +31,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+_DISTRUST = "the questions are too few or too easy for it: do not trust these figures"
 
 SetOption = Annotated[str, typer.Option("--set", help="The questions: gold, policy-questions, …")]
 SplitOption = Annotated[str | None, typer.Option("--split", help="A part of the set.")]
@@ -40,7 +45,8 @@ OutOption = Annotated[
 SystemsOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--system", help="policyqa, obvious, similarity, bm25 or question-only; repeatable."
+        "--system",
+        help="policyqa, obvious, similarity, minilm, bm25 or question-only; repeatable.",
     ),
 ]
 BaselineOption = Annotated[Path, typer.Option("--baseline", help="A report to hold against.")]
@@ -63,7 +69,8 @@ def run(
     """
     with handled(as_json=False):
         settings = Settings.load(config=config, home=home)
-        _run(settings, set_name, split, systems or ["policyqa"], data, out)
+        made = _run(settings, set_name, split, systems or ["policyqa"], data, out)
+        _refuse(_uncaught(made), hint=_DISTRUST)
 
 
 def _run(
@@ -76,27 +83,39 @@ def _run(
 ) -> Report:
     from eval import run as running
     from eval.benchmarks import sets
-    from eval.report import uncaught
 
     benchmark = sets.load(set_name, split, data)
     folder = out or settings.home / running.FOLDER / benchmark.name.replace("/", "-")
+    with _kept_in(folder) as progress:
+        made = running.run(benchmark, systems, settings, folder, progress=progress)
+    return _write(made, benchmark, folder)
+
+
+@contextmanager
+def _kept_in(folder: Path) -> Iterator[Progress]:
+    """Show progress; where it is stopped, say what is kept and how to go on."""
     try:
         with terminal.progress_bar(terminal.err()) as progress:
-            made = running.run(benchmark, systems, settings, folder, progress=progress)
+            yield progress
     except KeyboardInterrupt:
         terminal.show_error(
             terminal.err(),
-            f"stopped; what was answered is kept in {str(folder)!r}",
+            f"stopped; what is done is kept in {str(folder)!r}",
             "give the same command again to go on",
         )
         raise
-    report = _write(made, benchmark, folder)
-    if missed := uncaught(report):
-        raise UsageError(
-            f"no metric shows that the control {missed[0]!r} is wrong",
-            hint="the questions are too few or too easy for it: do not trust these figures",
-        )
-    return report
+
+
+def _uncaught(report: Report) -> list[str]:
+    from eval.report import uncaught
+
+    return [f"no metric shows that the control {name!r} is wrong" for name in uncaught(report)]
+
+
+def _refuse(faults: Sequence[str], *, hint: str) -> None:
+    """Raise UsageError for all faults at once, if there are any."""
+    if faults:
+        raise UsageError("; ".join(faults), hint=hint)
 
 
 def _write(made: Run, benchmark: Benchmark, folder: Path) -> Report:
@@ -112,7 +131,7 @@ def _write(made: Run, benchmark: Benchmark, folder: Path) -> Report:
     (folder / FILE_NAME).write_text(dump(report), encoding="utf-8")
     (folder / "report.md").write_text(page.markdown(report), encoding="utf-8")
     _show(report)
-    answers = {name: responses(folder, file) for name, file in made.systems.items()}
+    answers = {name: responses(folder, file, benchmark) for name, file in made.systems.items()}
     drawn = page.html(report, benchmark, answers, next(iter(made.systems)))
     (folder / "report.html").write_text(drawn, encoding="utf-8")
     terminal.out().print(Text(f"report: {folder / 'report.html'}"))
@@ -132,6 +151,18 @@ def report(
         made = read_run(folder)
         name, _, split = made.set.partition("/")
         _write(made, sets.load(name, split, data), folder)
+
+
+@app.command()
+def tables(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs, or their report.json.")],
+) -> None:
+    """Print the figures that are published of each run as Markdown, ready to be pasted."""
+    with handled(as_json=False):
+        from eval import page
+        from eval.report import load
+
+        print("\n\n".join(page.published(load(path)) for path in runs))
 
 
 @app.command()
@@ -171,22 +202,23 @@ def gate(
         if before is None:
             baseline.write_text(dump(now), encoding="utf-8")
             return
-        _refuse_regression(before, now, baseline)
+        hint = f"if that is meant: policyqa eval gate --baseline {baseline} --update"
+        regressed, uncaught = _regressions(before, now), _uncaught(now)
+        _refuse([*regressed, *uncaught], hint=hint if regressed else _DISTRUST)
 
 
-def _refuse_regression(before: Report, now: Report, baseline: Path) -> None:
+def _regressions(before: Report, now: Report) -> list[str]:
+    """Show the two side by side; return what is wrong with the second."""
     from eval import compare as comparing
 
     found = comparing.compare(
         comparing.system(before, "policyqa"), comparing.system(now, "policyqa")
     )
     _show_comparison(found)
-    hint = f"if that is meant: policyqa eval gate --baseline {baseline} --update"
     if found.only:
-        raise UsageError(f"{found.only} rows are in one of the two runs only", hint=hint)
-    if worse := found.regressions:
-        names = ", ".join(one.metric.name for one in worse)
-        raise UsageError(f"worse than the baseline: {names}", hint=hint)
+        return [f"{found.only} rows are in one of the two runs only"]
+    names = ", ".join(one.metric.name for one in found.regressions)
+    return [f"worse than the baseline: {names}"] if names else []
 
 
 @app.command()
@@ -197,7 +229,10 @@ def judge(
     data: DataOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Let a language model judge a run's answers, and write the report again with what it said."""
+    """Let a language model judge a run's answers, and write the report again with what it said.
+
+    What is judged is kept: after Ctrl-C the same command goes on where it stopped.
+    """
     with handled(as_json=False):
         from eval import judge as judging
         from eval.benchmarks import sets
@@ -212,11 +247,13 @@ def judge(
         name, _, split = made.set.partition("/")
         benchmark = sets.load(name, split, data)
         complete = load_llm(llm, Settings.load(config=config))
-        answers = responses(folder, made.systems[system])
-        with terminal.progress_bar(terminal.err()) as progress:
-            said = list(judging.judge(benchmark, answers, complete, progress=progress))
-        judging.write(folder, llm, system, said)
+        answers = responses(folder, made.systems[system], benchmark)
+        with _kept_in(folder) as progress:
+            judging.judge(
+                benchmark, answers, complete, folder, model=llm, system=system, progress=progress
+            )
         _write(made, benchmark, folder)
+        terminal.out().print(Text(f"what was said of each answer: {folder / judging.FILE_NAME}"))
 
 
 def _show(report: Report) -> None:
@@ -224,8 +261,9 @@ def _show(report: Report) -> None:
 
     out = terminal.out()
     out.print(Text(page.headline(report), "bold"))
-    overall = {name: system.figures for name, system in report.systems.items()}
-    out.print(_table(["", "n", *report.systems], page.main_rows(report, overall)))
+    for line in page.unanswered(report):
+        out.print(Text(line, "yellow"))
+    out.print(_table(["", "n", *report.systems], page.figure_rows(report)))
     if report.controls:
         head = ["control", "caught by", "its figure", "policyqa's", ""]
         out.print(_table(head, page.control_rows(report)))

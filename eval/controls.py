@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from eval.benchmarks import Case
+from eval.benchmarks import Benchmark, Case
 from eval.responses import Prediction, Quoted, Response
 from eval.systems.context import Context, predicted
 from eval.systems.sentences import question_only
@@ -21,13 +21,15 @@ Responses = Mapping[str, Response]
 class Control:
     """How a control answers every case, and the metric on which that has to show.
 
-    ``answer`` is given the context and policyqa's own responses.
+    ``answer`` is given the context and policyqa's own responses; it takes a set of at least so many
+    ``policies``.
     """
 
     name: str
     what: str
     caught_by: str
     answer: Callable[[Context, Responses], Iterator[Response]]
+    policies: int = 1
 
 
 def _shuffled(context: Context, responses: Responses) -> Iterator[Response]:
@@ -134,6 +136,7 @@ CONTROLS: tuple[Control, ...] = (
         "the right quotes, given as another policy's",
         "quote exactness",
         _elsewhere,
+        policies=2,
     ),
     Control("never stated", "refuses every question", "balanced accuracy", _refusing),
     Control(
@@ -145,3 +148,8 @@ CONTROLS: tuple[Control, ...] = (
     Control("the whole policy", "quotes all of it, always", "evidence precision", _whole),
     Control("the question only", "judges by the wording alone", "hit@1", _prior),
 )
+
+
+def applicable(control: Control, benchmark: Benchmark) -> bool:
+    """Tell whether a control can be wrong in its own way on a set."""
+    return benchmark.task == "ask" and len(benchmark.texts) >= control.policies

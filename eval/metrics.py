@@ -122,6 +122,15 @@ def _discounted(gains: Iterable[bool]) -> float:
     return sum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains, start=1))
 
 
+def has_characters(spans: Sequence[Span]) -> bool:
+    """Tell whether a span holds a character: where none does, there is no precision of them.
+
+    >>> has_characters([Span(3, 3)]), has_characters([Span(3, 3), Span(3, 4)])
+    (False, True)
+    """
+    return any(span.end > span.start for span in spans)
+
+
 def evidence_precision(spans: Sequence[Span], gold: Gold) -> float:
     """Return the share of the spans' characters that are gold; each character counts once.
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from eval.benchmarks import Benchmark
 from eval.metrics import Estimate
-from eval.report import Report, metrics_of, uncaught
+from eval.report import ControlReport, Report, metrics_of, uncaught
 from eval.responses import Prediction, Response
 from eval.scores import Score
 from index.errors import UsageError
@@ -21,13 +21,12 @@ from index.markup import readable
 from index.types import Span
 from qa.render import escape_markdown, printable
 
-MAIN = (
-    "right status", "hit@1", "hit@1 unrefused", "hit@3 unrefused", "citation precision",
-    "citation recall", "evidence precision", "evidence recall", "quote exactness", "token F1",
-    "facts", "false answers", "false refusals", "balanced accuracy", "AUROC",
-    "calibration error", "characters",
+PUBLISHED = (
+    "hit@1", "evidence precision", "citation precision", "hit@1 unrefused", "hit@3 unrefused",
+    "citation recall", "quote exactness", "facts", "false answers", "false refusals",
+    "balanced accuracy", "AUROC", "calibration error", "characters",
 )  # fmt: skip
-"""The metrics of the table that is published, in its order."""
+"""The metrics of the tables that are published, in their order; a hit stands beside what it cost."""
 _TEMPLATE = Path(__file__).parent / "report.html"
 _WORST, _SHOWN = 20, 400
 _PLAIN = 10.0
@@ -64,67 +63,106 @@ def show(estimate: Estimate | None) -> str:
 def headline(report: Report) -> str:
     """Return what was measured, in a line."""
     return printable(
-        f"{report.set}: {report.cases} questions over {report.policies} policies, "
+        f"{report.set}: {report.cases} questions over {_policies(report)}, "
         f"{report.made[:10]}, policyqa {report.policyqa}"
     )
 
 
-def main_rows(report: Report, found: Mapping[str, Mapping[str, Estimate]]) -> list[list[str]]:
-    """Return the table of figures: a row per metric (name, count, figures), a column per system."""
+def _policies(report: Report) -> str:
+    return f"{report.policies:,} {'policy' if report.policies == 1 else 'policies'}"
+
+
+def figure_rows(report: Report) -> list[list[str]]:
+    """Return the table of all figures: a row per metric (name, n, figures), a column per system."""
     there = [metric.name for metric in metrics_of(report)]
-    order = [name for name in MAIN if name in there] + [n for n in there if n not in MAIN]
-    rows = []
-    for name in order:
-        estimates = [figures.get(name) for figures in found.values()]
-        counted = max((e.n for e in estimates if e), default=0)
-        rows.append([name, f"{counted:,}", *(_counted(e, counted) for e in estimates)])
-    return rows
+    order = sorted(there, key=lambda name: (*PUBLISHED, name).index(name))
+    return _rows(order, [system.figures for system in report.systems.values()])
 
 
-def _counted(estimate: Estimate | None, rows: int) -> str:
-    """Return a figure, and how many rows it is of where that is not what the others are of."""
-    fewer = f" of {estimate.n:,}" if estimate and estimate.n != rows else ""
-    return f"{show(estimate)}{fewer}"
+def _rows(names: Iterable[str], systems: Sequence[Mapping[str, Estimate]]) -> list[list[str]]:
+    return [[name, *_counted([figures.get(name) for figures in systems])] for name in names]
+
+
+def _counted(found: Sequence[Estimate | None]) -> list[str]:
+    """Return how many values entered the figures, and these; each with its own n if they differ."""
+    counts = {one.n for one in found if one}
+    if len(counts) == 1:
+        return [f"{counts.pop():,}", *map(show, found)]
+    return ["", *(f"{show(one)} (n {one.n:,})" if one else show(one) for one in found)]
+
+
+def unanswered(report: Report) -> Iterator[str]:
+    """Yield a line for each system that has not answered every question."""
+    for name, system in report.systems.items():
+        if system.answered < report.cases:
+            yield (
+                f"{name} has answered {system.answered:,} of {report.cases:,} questions, and the "
+                "figures are of these: give the run's command again to go on"
+            )
 
 
 def control_rows(report: Report) -> list[list[str]]:
     """Return the table of controls: what catches each, its figure, policyqa's, and the verdict."""
-    verdicts = {True: "caught", False: "NOT CAUGHT", None: "not measured by this set"}
     return [
-        [name, one.caught_by, show(one.figure), show(one.policyqa), verdicts[one.caught]]
+        [name, one.caught_by, show(one.figure), show(one.policyqa), _verdict(one)]
         for name, one in report.controls.items()
     ]
 
 
+def _verdict(control: ControlReport) -> str:
+    if control.caught is None:
+        return f"not told: {control.untold}"
+    return "caught" if control.caught else "NOT CAUGHT"
+
+
 def judge_lines(report: Report) -> Iterator[str]:
-    """Yield what the language model said, if one was asked."""
-    if report.judged:
-        one = report.judged
+    """Yield what each language model said that was asked."""
+    for one in report.judges:
         counts = ", ".join(f"{n:,} {outcome}" for outcome, n in one.outcomes.items())
         yield (
             f"Judged by {one.model} (not part of any gate), {one.system}: faithful "
-            f"{show(one.faithful)}, correct {show(one.correct)}; answers: {counts}"
+            f"{show(one.faithful)}, correct {show(one.correct)}; of {one.answers:,} answers: {counts}"
         )
 
 
+def published(report: Report) -> str:
+    """Return the figures that are published as Markdown: a table for each split of the set."""
+    name = report.set.partition("/")[0]
+    splits = dict.fromkeys(split for system in report.systems.values() for split in system.splits)
+    parts = []
+    for split in splits:
+        systems = [system.splits.get(split, {}) for system in report.systems.values()]
+        asked = {s.case for one in report.systems.values() for s in one.scores if s.split == split}
+        there = [
+            metric.name for metric in metrics_of(report) if any(metric.name in s for s in systems)
+        ]
+        chosen = [metric for metric in PUBLISHED if metric in there] or there
+        head = f"{name}, {split}: {len(asked):,} questions, {_policies(report)}"
+        parts += [
+            escape_markdown(printable(head)),
+            _table(["", "n", *report.systems], _rows(chosen, systems)),
+        ]
+    return "\n\n".join([*parts, *map(escape_markdown, unanswered(report))])
+
+
 def markdown(report: Report) -> str:
-    """Return the figures as Markdown; in brackets 95 % intervals."""
-    names = list(report.systems)
-    tables = [f"# {escape_markdown(headline(report))}"]
-    overall = {name: system.figures for name, system in report.systems.items()}
-    tables.append(_table(["", "n", *names], main_rows(report, overall)))
+    """Return the figures as Markdown, those that are published first; in brackets 95 % intervals."""
+    parts = [f"# {escape_markdown(headline(report))}", published(report)]
     if report.controls:
-        head = ["control", "caught by", "control's", "policyqa's", ""]
-        tables.append(_table(head, control_rows(report)))
-        tables += [f"**Nothing shows that {name!r} is wrong.**" for name in uncaught(report)]
-    tables += [escape_markdown(line) for line in judge_lines(report)]
+        head = ["control", "caught by", "its figure", "policyqa's", ""]
+        parts += ["## Negative controls", _table(head, control_rows(report))]
+        parts += [f"**Nothing shows that {name!r} is wrong.**" for name in uncaught(report)]
+    parts += ["## All figures", _table(["", "n", *report.systems], figure_rows(report))]
+    parts += [escape_markdown(line) for line in judge_lines(report)]
     machine = ", ".join(f"{key} {value}" for key, value in report.machine.items())
-    return "\n\n".join([*tables, escape_markdown(machine)]) + "\n"
+    return "\n\n".join([*parts, escape_markdown(machine)]) + "\n"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join(
+        "|" + "".join(f" {cell} |" if cell else " |" for cell in line) for line in lines
+    )
 
 
 def html(
@@ -145,13 +183,13 @@ def html(
     template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
         _TEMPLATE.read_text("utf-8")
     )
-    overall = {name: one.figures for name, one in report.systems.items()}
     return template.render(
         headline=headline(report),
         machine=printable("; ".join(f"{key}: {value}" for key, value in report.machine.items())),
         system=system,
         systems=list(report.systems),
-        rows=main_rows(report, overall),
+        unanswered=list(unanswered(report)),
+        rows=figure_rows(report),
         controls=control_rows(report),
         judge=list(judge_lines(report)),
         groups=_groups(report, system),
@@ -167,10 +205,10 @@ def _groups(report: Report, system: str) -> dict[str, Any]:
     there = [name for name in names if name in one.figures]
     groups = {**{f"split: {name}": of for name, of in one.splits.items()}, **one.kinds}
     rows = [
-        [printable(name), *(show(of.get(metric)) for metric in there)]
+        [printable(name), *_counted([of.get(metric) for metric in there])]
         for name, of in groups.items()
     ]
-    return {"head": ["", *there], "rows": rows}
+    return {"head": ["", "n", *there], "rows": rows}
 
 
 def _plots(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -43,6 +43,12 @@ def _svg(title: str, draw: Callable[[Axes], None], *, height: float = _SIZE[1]) 
     return written.getvalue()[written.getvalue().index("<svg") :]
 
 
+def _legend(axes: Axes, **place: Any) -> None:
+    """Name what is drawn, if anything is."""
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, **place)
+
+
 def by_kind(report: Report, system: str) -> str:
     """Plot, for each kind of question, how often the status is right and the evidence is first."""
     groups = report.systems[system].kinds
@@ -61,7 +67,7 @@ def by_kind(report: Report, system: str) -> str:
         )
         axes.set_xlim(-0.02, 1.02)
         axes.grid(axis="x", alpha=0.3)
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
+        _legend(axes, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
 
     return _svg("by kind", draw, height=1.2 + 0.36 * max(3, len(groups)))
 
@@ -102,7 +108,7 @@ def reliability(report: Report) -> str:
         axes.set_xlim(0.49, 1.01)
         axes.set_ylim(-0.02, 1.02)
         axes.grid(alpha=0.3)
-        axes.legend(frameon=False)
+        _legend(axes)
 
     return _svg("reliability", draw)
 
@@ -140,7 +146,7 @@ def characters(benchmark: Benchmark, made: Mapping[str, Mapping[str, Response]])
         axes.set_ylabel("share of characters")
         axes.set_ylim(-0.02, 1.02)
         axes.grid(alpha=0.3)
-        axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+        _legend(axes, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
 
     return _svg("characters", draw)
 
@@ -153,7 +159,9 @@ def _depths(
         for case in benchmark.cases
         if case.id in responses
         for one in responses[case.id].predictions
-        if one.policy in case.expect and case.expect[one.policy].stated and one.ranked
+        if one.policy in case.expect
+        and case.expect[one.policy].stated
+        and metrics.has_characters(one.ranked[:1])
     ]
     for k in _DEPTHS if wanted else ():
         lengths = [sum(end - start for start, end in ranked[:k]) for ranked, _ in wanted]
@@ -178,6 +186,6 @@ def latency(report: Report) -> str:
         axes.set_ylabel("share of questions")
         axes.set_ylim(0, 1.02)
         axes.grid(alpha=0.3)
-        axes.legend(frameon=False)
+        _legend(axes)
 
     return _svg("latency", draw)

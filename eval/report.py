@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from eval.benchmarks import Benchmark
-from eval.controls import CONTROLS, Control
+from eval.controls import CONTROLS, Control, applicable
 from eval.judge import Judged
 from eval.judge import read as read_judged
 from eval.metrics import Estimate
@@ -34,13 +34,18 @@ class SystemReport:
     kinds: Mapping[str, Mapping[str, Estimate]]
     scores: tuple[Score, ...]
 
+    @property
+    def answered(self) -> int:
+        """How many cases it has answered."""
+        return len({one.case for one in self.scores})
+
 
 @dataclass(frozen=True, slots=True)
 class ControlReport:
     """A control's figure on the metric that is there to catch it, beside policyqa's.
 
-    ``caught`` tells whether it is worse beyond both intervals; None where the set has no such
-    figure.
+    ``caught`` tells whether it is worse beyond both intervals; None where that cannot be told, and
+    ``untold`` is why.
     """
 
     what: str
@@ -48,11 +53,12 @@ class ControlReport:
     figure: Estimate | None
     policyqa: Estimate | None
     caught: bool | None
+    untold: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run came to; ``judged`` is there where a language model was asked, too."""
+    """What a run came to; ``judges`` are the language models that were asked, too."""
 
     set: str
     made: str
@@ -62,17 +68,18 @@ class Report:
     policies: int
     systems: Mapping[str, SystemReport]
     controls: Mapping[str, ControlReport]
-    judged: Judged | None = None
+    judges: tuple[Judged, ...] = ()
 
 
 def make(run: Run, benchmark: Benchmark, out: Path) -> Report:
     """Score every response that a run in the folder ``out`` kept."""
-    systems = {name: _system(benchmark, responses(out, file)) for name, file in run.systems.items()}
+    made = {name: responses(out, file, benchmark) for name, file in run.systems.items()}
+    systems = {name: system_report(benchmark, own) for name, own in made.items()}
     controls = {}
-    for control in CONTROLS:
-        if control.name in run.controls:
-            scores = score(benchmark, responses(out, run.controls[control.name]))
-            controls[control.name] = _control(control, scores, systems["policyqa"])
+    for control in CONTROLS if "policyqa" in systems and benchmark.task == "ask" else ():
+        file = run.controls.get(control.name)
+        scores = score(benchmark, responses(out, file, benchmark)) if file else []
+        controls[control.name] = control_report(benchmark, control, scores, systems["policyqa"])
     return Report(
         set=run.set,
         made=run.made,
@@ -82,11 +89,12 @@ def make(run: Run, benchmark: Benchmark, out: Path) -> Report:
         policies=len(benchmark.texts),
         systems=systems,
         controls=controls,
-        judged=read_judged(out),
+        judges=read_judged(out, benchmark, made),
     )
 
 
-def _system(benchmark: Benchmark, made: Mapping[str, Response]) -> SystemReport:
+def system_report(benchmark: Benchmark, made: Mapping[str, Response]) -> SystemReport:
+    """Score a system's responses."""
     scores = score(benchmark, made)
     return SystemReport(
         figures=figures(scores),
@@ -103,12 +111,22 @@ def _grouped(scores: Sequence[Score], by: Callable[[Score], str]) -> list[tuple[
     return sorted(groups.items())
 
 
-def _control(control: Control, scores: Sequence[Score], system: SystemReport) -> ControlReport:
+def control_report(
+    benchmark: Benchmark, control: Control, scores: Sequence[Score], system: SystemReport
+) -> ControlReport:
+    """Hold a control's scores against policyqa's on the metric that is there to catch it."""
     (metric,) = (metric for metric in METRICS if metric.name == control.caught_by)
     own, ours = metric.estimate(scores), system.figures.get(control.caught_by)
+    untold = ""
+    if not applicable(control, benchmark):
+        untold = f"cannot be made of {len(benchmark.texts)} policy"
+    elif len({one.case for one in scores}) < len(benchmark.cases):
+        untold = "has not answered yet"
+    elif ours is None:
+        untold = f"this set has no {control.caught_by}"
     # A control without a value where policyqa has one has cited nothing, which shows.
-    caught = None if ours is None else own is None or own.high < ours.low
-    return ControlReport(control.what, control.caught_by, own, ours, caught)
+    caught = None if untold or ours is None else own is None or own.high < ours.low
+    return ControlReport(control.what, control.caught_by, own, ours, caught, untold)
 
 
 def uncaught(report: Report) -> list[str]:

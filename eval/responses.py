@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import Annotated
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
-from index.errors import DocumentError
+from eval import lines
+from eval.benchmarks import Benchmark
 from index.types import Span
+
+Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,11 @@ class Prediction:
     """
 
     policy: str
-    p_stated: float
+    p_stated: Probability
     cited: tuple[Quoted, ...]
     ranked: tuple[Span, ...]
     text: str = ""
-    unverified: int = 0
+    unverified: Annotated[int, Field(ge=0)] = 0
 
     @property
     def stated(self) -> bool:
@@ -63,50 +65,51 @@ class Response:
     """What a system made of a case: a prediction per policy, or the places it found."""
 
     case: str
-    seconds: float
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     predictions: tuple[Prediction, ...] = ()
     found: tuple[Found, ...] = ()
 
 
-_LINE: TypeAdapter[Response] = TypeAdapter(Response)
+_FORM: TypeAdapter[Response] = TypeAdapter(Response)
 
 
-def read_responses(path: Path) -> dict[str, Response]:
+def read_responses(path: Path, benchmark: Benchmark) -> dict[str, Response]:
     """Return the responses in a file by case; none if there is no file.
 
-    A last line that was cut off by a killed run is left out. Raises DocumentError for any other
-    line that is none.
+    Raises DocumentError with file, line and reason for a line that is none, or is not about the set.
     """
-    if not path.exists():
-        return {}
-    *lines, cut = path.read_bytes().split(b"\n")
-    del cut
-    found = {}
-    for number, line in enumerate(lines, start=1):
-        try:
-            response = _LINE.validate_json(line)
-        except ValidationError as exc:
-            raise DocumentError(
-                f"{str(path)!r}, line {number} is no response",
-                hint="move the file away; its cases are then answered again",
-            ) from exc
-        found[response.case] = response
-    return found
+    return {one.case: one for one in lines.read(path, _FORM, _checker(benchmark))}
 
 
-@contextmanager
-def appending(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file of responses to add to it; what a killed run left unfinished is cut off."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as stream:
-        stream.seek(0)
-        whole = stream.read().rfind(b"\n") + 1
-        stream.truncate(whole)
-        stream.seek(0, os.SEEK_END)
-        yield stream
+def appending(path: Path) -> AbstractContextManager[Callable[[Response], None]]:
+    """Open a file of responses to add to it."""
+    return lines.appending(path, _FORM)
 
 
-def append(stream: IO[bytes], response: Response) -> None:
-    """Add a response, so that it is there even if the run is killed right after."""
-    stream.write(_LINE.dump_json(response) + b"\n")
-    stream.flush()
+def _checker(benchmark: Benchmark) -> Callable[[Response], None]:
+    """Return what raises ValueError for a response about other cases, policies or places."""
+    cases = {case.id for case in benchmark.cases}
+    # A quote may be said to stand where its policy has no text: that is a matter of the score.
+    longest = max(map(len, benchmark.texts.values()), default=0)
+
+    def check(response: Response) -> None:
+        if response.case not in cases:
+            raise ValueError(f"the set {benchmark.name!r} has no case {response.case!r}")
+        for policy, span in _places(response):
+            if policy not in benchmark.texts:
+                raise ValueError(f"the set {benchmark.name!r} has no policy {policy!r}")
+            if not 0 <= span.start <= span.end <= longest:
+                raise ValueError(f"[{span.start}, {span.end}) is no place in the policy {policy!r}")
+
+    return check
+
+
+def _places(response: Response) -> Iterator[tuple[str, Span]]:
+    for one in response.predictions:
+        yield one.policy, Span(0, 0)
+        for quoted in one.cited:
+            yield one.policy, quoted.span
+        for span in one.ranked:
+            yield one.policy, span
+    for found in response.found:
+        yield found.policy, found.span

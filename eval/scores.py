@@ -175,7 +175,7 @@ def _judged(prediction: Prediction, expected: Expected) -> dict[str, float]:
         places = [place for piece in expected.gold for place in piece]
         hits = [metrics.is_hit([span], places, 1) for span in spans]
         values["citation precision"] = metrics.mean(hits)
-        if any(span.end > span.start for span in spans):
+        if metrics.has_characters(spans):
             values["evidence precision"] = metrics.evidence_precision(spans, expected.gold)
     return values
 
@@ -249,7 +249,8 @@ def _searched(benchmark: Benchmark, case: Case, found: Sequence[Found]) -> dict[
         *((f" in {n}", _first(spans, n)) for n in SEARCH_CHARACTERS),
     ):
         values[f"recall{label}"] = metrics.evidence_recall(part, gold)
-        values[f"precision{label}"] = metrics.evidence_precision(part, gold) if part else 0.0
+        precise = metrics.has_characters(part)
+        values[f"precision{label}"] = metrics.evidence_precision(part, gold) if precise else 0.0
     return values
 
 

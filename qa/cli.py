@@ -89,7 +89,7 @@ def handled(as_json: bool) -> Iterator[None]:
         raise typer.Exit(1) from None  # the reader has gone; nobody is left to tell
     except OSError as error:
         where = "the result" if error.filename is None else repr(str(error.filename))
-        message = f"cannot read or write {where}: {error.strerror}"
+        message = f"cannot read or write {where}: {error.strerror or error}"
         terminal.show_error(terminal.err(), message, "check its permissions and the free space")
         raise typer.Exit(1) from error
     except KeyboardInterrupt:

@@ -152,6 +152,9 @@ def test_only_policies_that_are_asked_about_are_read(tmp_path: Path) -> None:
         ({**NOT_STATED, "quotes": ["Ask café staff."]}, "not answerable and has evidence"),
         ({**STATED, "answerable": "yes"}, "answerable: Input should be a valid boolean"),
         ({"id": "lemonade-003"}, "question: Field required"),
+        ({**STATED, "question": "x" * 2001}, "question: the question has 2,001"),
+        ({**STATED, "question": " "}, "question: the question is empty"),
+        ({**STATED, "question": "Who\x00?"}, "characters that cannot be shown"),
     ],
 )
 def test_a_bad_policy_question_is_named(tmp_path: Path, row: Row, reason: str) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,16 +22,18 @@ from eval import run as running
 from eval.benchmarks import Benchmark, Case, Expected, gold
 from eval.compare import compare
 from eval.compare import system as part
-from eval.judge import judge, read, summary, write
+from eval.judge import FILE_NAME, Judged, judge
+from eval.judge import read as read_judged
 from eval.report import Report, dump, load, make, uncaught
 from eval.responses import Prediction, Quoted, Response
 from eval.systems.context import Context, System
 from index.errors import DocumentError, LLMError, UsageError
+from index.home import Home
 from index.settings import Settings
 from index.types import Passage, Sentence, Span
 from qa import cli as program
 from qa import extract
-from qa.llm import load_llm
+from qa.llm import Complete, load_llm
 
 Ask = Callable[[list[str]], int]
 
@@ -93,7 +97,7 @@ def test_what_was_answered_is_not_asked_again(
     def refuse(*_: object) -> System:
         raise AssertionError("a system was run again")
 
-    monkeypatch.setattr(running, "system_of", refuse)
+    monkeypatch.setitem(systems.SYSTEMS, "policyqa", refuse)  # type: ignore[arg-type]
     again = running.run(
         evaluated.benchmark, ["policyqa"], Settings(home=evaluated.home), evaluated.folder,
         progress=nothing,
@@ -131,7 +135,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
     monkeypatch.setitem(systems.SYSTEMS, "counting", counting(99))  # type: ignore[arg-type]
     made = running.run(few, ["counting"], settings, tmp_path, progress=nothing)
     assert asked == [case.id for case in few.cases]
-    assert len(running.responses(tmp_path, made.systems["counting"])) == 6
+    assert len(running.responses(tmp_path, made.systems["counting"], few)) == 6
 
 
 def test_another_question_is_another_fingerprint(evaluated: Evaluated, tmp_path: Path) -> None:
@@ -145,15 +149,119 @@ def test_another_question_is_another_fingerprint(evaluated: Evaluated, tmp_path:
     assert len(files) == 2
 
 
-def test_a_damaged_line_of_responses_is_named(tmp_path: Path) -> None:
+def test_a_run_says_from_its_start_what_it_is_to_hold(
+    evaluated: Evaluated, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def stopping(context: Context) -> System:
+        answer, asked = systems.policyqa(context), iter(range(4))
+
+        def four(case: Case) -> Response:
+            if next(asked, None) is None:
+                raise KeyboardInterrupt
+            return answer(case)
+
+        return four
+
+    monkeypatch.setitem(systems.SYSTEMS, "policyqa", stopping)  # type: ignore[arg-type]
+    assert ask(["eval", "run", "--split", "test", "--out", str(tmp_path)]) == 130
+    stopped = capsys.readouterr().err
+    assert "what is done is kept in" in stopped
+    assert "give the same command again" in stopped
+    assert ask(["eval", "report", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    missing = "policyqa has answered 4 of 123 questions"
+    assert missing in shown
+    assert shown.count("not told: has not answered yet") == 6
+    for name in ("report.md", "report.html"):
+        assert missing in (tmp_path / name).read_text("utf-8")
+
+
+def test_a_question_that_cannot_be_answered_is_named(evaluated: Evaluated, tmp_path: Path) -> None:
+    long = replace(evaluated.benchmark.cases[0], question="x" * 3000)
+    few = replace(evaluated.benchmark, cases=(long,))
+    with pytest.raises(UsageError, match=f"the question '{long.id}' cannot be answered: .* 3,000"):
+        running.run(few, ["policyqa"], Settings(home=tmp_path), tmp_path, progress=nothing)
+
+
+def test_the_index_and_the_answers_are_those_of_the_code_that_is_there(
+    evaluated: Evaluated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "root"
+    for name in ("index/corpus/a.txt", "index/passages.py", "qa/extract.py", "eval/controls.py"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("1")
+    monkeypatch.setattr(running, "ROOT", root)
+    few = replace(evaluated.benchmark, cases=evaluated.benchmark.cases[:1])
+    settings, out = Settings(home=tmp_path / "home"), tmp_path / "run"
+
+    def made() -> tuple[str, str]:
+        run = running.run(few, ["bm25"], settings, out, progress=nothing)
+        (home,) = out.glob("index-*")
+        return home.name, run.systems["bm25"]
+
+    index, answers = made()
+    assert made() == (index, answers)
+    (root / "qa/extract.py").write_text("2")
+    assert made()[0] == index
+    assert made()[1] != answers
+    (root / "index/passages.py").write_text("2")
+    assert made()[0] != index
+
+
+def test_a_run_holds_no_policy_of_other_data(tmp_path: Path) -> None:
+    def data(name: str, text: str) -> Benchmark:
+        file = tmp_path / name / "tea.md"
+        file.parent.mkdir()
+        file.write_text(text, encoding="utf-8")
+        expect = {"tea": Expected(stated=True, gold=((Span(0, 7),),))}
+        case = Case("1", "How long?", "made", "dev", ("tea",), expect)
+        return Benchmark("made/dev", (case,), {"tea": text}, {"tea": file})
+
+    out, settings = tmp_path / "run", Settings(home=tmp_path / "home")
+    for name, text in (("one", "We keep it for 30 days."), ("other", "We keep it for 60 days.")):
+        running.run(data(name, text), ["policyqa"], settings, out, progress=nothing)
+    (index,) = out.glob("index-*")
+    with closing(Home(Settings(home=index))) as home:
+        assert [policy.text for policy in home.catalog.policies()] == ["We keep it for 60 days."]
+
+
+GOOD = {"case": "lemon", "seconds": 0.1, "predictions": [], "found": []}
+TEA = {"policy": "tea", "p_stated": 0.5, "cited": [], "ranked": []}
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ({"case": 3}, "case: Input should be a valid string"),
+        ({**GOOD, "case": "riddle"}, "has no case 'riddle'"),
+        ({**GOOD, "seconds": -1}, "seconds: Input should be greater than or equal to 0"),
+        ({**GOOD, "seconds": math.inf}, "seconds: "),
+        ({**GOOD, "predictions": [{**TEA, "policy": "coffee"}]}, "has no policy 'coffee'"),
+        ({**GOOD, "predictions": [{**TEA, "p_stated": 1.2}]}, "predictions.0.p_stated: "),
+        ({**GOOD, "predictions": [{**TEA, "p_stated": math.nan}]}, "predictions.0.p_stated: "),
+        ({**GOOD, "predictions": [{**TEA, "ranked": [[3, 2]]}]}, "[3, 2) is no place"),
+        ({**GOOD, "predictions": [{**TEA, "ranked": [[0, 10**12]]}]}, "is no place"),
+        ({**GOOD, "found": [{"policy": "tea", "span": [-4, 2]}]}, "[-4, 2) is no place"),
+    ],
+)
+def test_a_damaged_line_of_responses_is_named(tmp_path: Path, value: object, reason: str) -> None:
+    case = Case("lemon", "?", "made", "dev", ("tea",), {"tea": Expected(stated=False)})
+    benchmark = Benchmark("made/dev", (case,), {"tea": "We keep it."})
     (tmp_path / "responses").mkdir()
-    (tmp_path / "responses" / "x.jsonl").write_text('{"case": 3}\n')
-    with pytest.raises(DocumentError, match=r"x\.jsonl', line 1 is no response"):
-        running.responses(tmp_path, "x.jsonl")
+    lines = f"{json.dumps(GOOD)}\n{json.dumps(value)}\n"
+    (tmp_path / "responses" / "x.jsonl").write_text(lines, encoding="utf-8")
+    with pytest.raises(DocumentError, match=r"x\.jsonl', line 2: ") as caught:
+        running.responses(tmp_path, "x.jsonl", benchmark)
+    assert reason in caught.value.message
+    assert "\n" not in caught.value.message
 
 
 def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DocumentError, match="holds no evaluation that has ended"):
+    with pytest.raises(DocumentError, match="holds no evaluation"):
+        running.read_run(tmp_path)
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(DocumentError, match=r"run\.json' is damaged: set: Field required"):
         running.read_run(tmp_path)
 
 
@@ -174,7 +282,10 @@ def test_what_is_no_report_is_named(tmp_path: Path, content: str) -> None:
 
 def test_the_page_shows_every_plot_and_runs_nothing(evaluated: Evaluated) -> None:
     files = running.read_run(evaluated.folder).systems
-    made = {name: running.responses(evaluated.folder, file) for name, file in files.items()}
+    made = {
+        name: running.responses(evaluated.folder, file, evaluated.benchmark)
+        for name, file in files.items()
+    }
     shown = page.html(evaluated.report, evaluated.benchmark, made, "policyqa")
     assert shown.count("<svg") == 4
     assert not re.search(
@@ -186,7 +297,7 @@ def test_the_page_shows_every_plot_and_runs_nothing(evaluated: Evaluated) -> Non
         assert kind in shown
     tables = page.markdown(evaluated.report)
     assert tables.count("| caught |") == 6
-    assert "| hit@1 |" in tables
+    assert tables.count("\n| hit@1 |") == 2  # of the split, and of all
 
 
 def test_what_is_hostile_reaches_neither_page_nor_table(evaluated: Evaluated) -> None:
@@ -197,7 +308,7 @@ def test_what_is_hostile_reaches_neither_page_nor_table(evaluated: Evaluated) ->
     cited = (Quoted(8, len(text), text[8:]),)
     ranked = (Span(8, len(text)),)
     response = Response(HOSTILE, 0.1, (Prediction(HOSTILE, 0.9, cited, ranked, text),))
-    scored = report._system(benchmark, {HOSTILE: response})
+    scored = report.system_report(benchmark, {HOSTILE: response})
     hostile = replace(
         evaluated.report, set=HOSTILE, systems={"policyqa": scored}, controls={},
         machine={"a": HOSTILE},
@@ -259,6 +370,36 @@ def test_the_gate_catches_an_extractor_that_cites_the_neighbour(
     assert "now wrong" in said.out
 
 
+def test_the_gate_shows_the_comparison_beside_an_uncaught_control(
+    evaluated: Evaluated, ask: Ask, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(report, "uncaught", lambda _: ["never stated"])
+    words = ["eval", "gate", "--baseline", str(evaluated.folder / report.FILE_NAME)]
+    assert ask([*words, "--out", str(evaluated.folder)]) == 1
+    said = capsys.readouterr()
+    assert {"before", "after", "change"} <= set(said.out.split())
+    assert "no metric shows that the control 'never stated' is wrong" in said.err
+
+
+def test_the_published_tables_are_of_what_entered_each_figure(
+    evaluated: Evaluated, ask: Ask, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "report.json").write_text(dump(evaluated.report), encoding="utf-8")
+    assert ask(["eval", "tables", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(
+        "gold, test: 123 questions, 5 policies\n\n| | n | policyqa | similarity |"
+    )
+    figures = {name: one.figures for name, one in evaluated.report.systems.items()}
+    rows = {line.split(" | ")[0].strip("| "): line for line in shown.splitlines() if "|" in line}
+    assert list(rows)[2:5] == ["hit@1", "evidence precision", "citation precision"]
+    assert f"| hit@1 | {figures['policyqa']['hit@1'].n} |" in rows["hit@1"]
+    for name in figures:
+        assert f"(n {figures[name]['citation precision'].n})" in rows["citation precision"]
+    assert shown.strip() in page.markdown(evaluated.report)
+
+
 def test_the_gate_wants_the_same_questions(
     evaluated: Evaluated, ask: Ask, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -306,7 +447,7 @@ def test_wrong_usage_of_eval_is_said(ask: Ask, capsys: pytest.CaptureFixture[str
         command.name or getattr(command.callback, "__name__", "")
         for command in cli.app.registered_commands
     ]
-    assert names == ["run", "report", "compare", "gate", "judge"]
+    assert names == ["run", "report", "tables", "compare", "gate", "judge"]
     assert all(name in listed for name in names)
 
 
@@ -322,9 +463,9 @@ def completion(content: str) -> str:
 
 
 REPLIES = (
-    (200, completion('{"faithful": true, "correct": false}')),
+    (200, completion('{"reason": "it quotes", "faithful": true, "correct": false}')),
     (200, completion("Sure! It is correct.")),
-    (200, completion('{"faithful": "NOT_ATTEMPTED", "correct": true}')),
+    (200, completion('{"reason": "x", "faithful": "NOT_ATTEMPTED", "correct": true}')),
     (200, '{"choices": []}'),
     (200, "<html>a gateway's page</html>"),
     (500, '{"error": {"message": "overloaded"}}'),
@@ -361,9 +502,21 @@ def scripted() -> Iterator[tuple[str, list[str]]]:
 
 def few_answers(evaluated: Evaluated, count: int) -> tuple[Benchmark, Mapping[str, Response]]:
     files = running.read_run(evaluated.folder).systems
-    made = running.responses(evaluated.folder, files["policyqa"])
+    made = running.responses(evaluated.folder, files["policyqa"], evaluated.benchmark)
     chosen = [case for case in evaluated.benchmark.cases if len(case.expect) == 1][:count]
     return replace(evaluated.benchmark, cases=tuple(chosen)), made
+
+
+def judged(
+    evaluated: Evaluated, out: Path, complete: Complete, count: int, model: str = "m"
+) -> tuple[Judged, ...]:
+    benchmark, made = few_answers(evaluated, count)
+    judge(benchmark, made, complete, out, model=model, system="policyqa", progress=nothing)
+    return read_judged(out, benchmark, {"policyqa": made})
+
+
+def verdict(reason: str = "it does") -> str:
+    return json.dumps({"reason": reason, "faithful": True, "correct": False})
 
 
 def test_what_a_judge_says_is_parsed_strictly_and_counted(
@@ -371,30 +524,73 @@ def test_what_a_judge_says_is_parsed_strictly_and_counted(
 ) -> None:
     url, prompts = scripted
     complete = load_llm("openai/m", Settings(home=tmp_path, llm_base_url=url))
-    benchmark, made = few_answers(evaluated, len(REPLIES))
-    said = list(judge(benchmark, made, complete, progress=nothing))
-    assert [one.outcome for one in said] == [
+    (found,) = judged(evaluated, tmp_path, complete, len(REPLIES))
+    kept = [json.loads(line) for line in (tmp_path / FILE_NAME).read_text("utf-8").splitlines()]
+    assert [one["outcome"] for one in kept] == [
         "judged", "unparsed", "unparsed", "failed", "failed", "failed",
     ]  # fmt: skip
-    write(tmp_path, "openai/m", "policyqa", said)
-    found = read(tmp_path)
-    assert found == summary("openai/m", "policyqa", said)
-    assert found is not None
+    assert [one["reason"] for one in kept[:2]] == ["it quotes", "Sure! It is correct."]
     assert found.outcomes == {"judged": 1, "unparsed": 2, "failed": 3}
+    assert found.answers == 6
     assert found.faithful is not None
     assert (found.faithful.value, found.faithful.n) == (1, 1)
     assert len({re.search(r"=== (\w{16}) ", prompt)[1] for prompt in prompts}) == len(prompts)  # type: ignore[index]
-    shown = page.markdown(replace(evaluated.report, judged=found))
-    assert "1 judged, 2 unparsed, 3 failed" in shown
+    shown = page.markdown(replace(evaluated.report, judges=(found,)))
+    assert "of 6 answers: 1 judged, 2 unparsed, 3 failed" in shown
     assert "not part of any gate" in shown
+
+
+def test_a_judge_goes_on_where_it_was_stopped(evaluated: Evaluated, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def stopping_at(last: int) -> Complete:
+        def complete(prompt: str) -> str:
+            if len(asked) == last:
+                raise KeyboardInterrupt
+            asked.append(prompt)
+            if len(asked) == 1:
+                raise LLMError("overloaded")
+            return verdict()
+
+        return complete
+
+    with pytest.raises(KeyboardInterrupt):
+        judged(evaluated, tmp_path, stopping_at(3), 5)
+    (found,) = judged(evaluated, tmp_path, stopping_at(99), 5)
+    assert found.outcomes == {"judged": 5}
+    assert len(asked) == 6  # the one that failed, twice
+
+
+def test_a_verdict_counts_for_the_very_answer_it_was_given_on(
+    evaluated: Evaluated, tmp_path: Path
+) -> None:
+    benchmark, made = few_answers(evaluated, 3)
+    judged(evaluated, tmp_path, lambda _: verdict(), 3)
+    first, second, third = (case.id for case in benchmark.cases)
+    (one,) = made[first].predictions
+    other = replace(made[first], predictions=(replace(one, p_stated=0.9, text="Another answer."),))
+    (found,) = read_judged(tmp_path, benchmark, {"policyqa": {**made, first: other}})
+    assert found.outcomes == {"judged": 2}
+    assert found.answers == 3
+    (found,) = read_judged(tmp_path, benchmark, {"policyqa": {third: made[third]}})
+    assert (found.outcomes, found.answers) == ({"judged": 1}, 1)
+    assert read_judged(tmp_path, benchmark, {"policyqa": {}}) == ()
+    assert read_judged(tmp_path, benchmark, {}) == ()
+    del second
+
+
+def test_two_judges_stand_side_by_side(evaluated: Evaluated, tmp_path: Path) -> None:
+    for model in ("one", "other"):
+        found = judged(evaluated, tmp_path, lambda _: verdict(), 2, model=model)
+    assert [one.model for one in found] == ["one", "other"]
 
 
 def test_a_judge_that_is_not_there_fails_every_answer(evaluated: Evaluated, tmp_path: Path) -> None:
     complete = load_llm("openai/m", Settings(home=tmp_path, llm_base_url="http://127.0.0.1:1/v1"))
     with pytest.raises(LLMError, match="did not answer"):
         complete("?")
-    said = list(judge(*few_answers(evaluated, 1), complete, progress=nothing))
-    assert summary("m", "policyqa", said).correct is None
+    (found,) = judged(evaluated, tmp_path, complete, 1)
+    assert (found.correct, found.outcomes) == (None, {"failed": 1})
 
 
 @pytest.mark.parametrize(
@@ -417,7 +613,20 @@ def test_a_key_is_not_shown(tmp_path: Path) -> None:
     assert "sk-secret" not in repr(settings)
 
 
-def test_damaged_judgements_are_named(tmp_path: Path) -> None:
-    (tmp_path / "judgements.jsonl").write_text("{}\n")
-    with pytest.raises(DocumentError, match="something else than judgements"):
-        read(tmp_path)
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("{}", "model: Field required"),
+        (
+            '{"model": "m", "system": "s", "case": "c", "policy": "p", "of": "", "reason": "",'
+            ' "outcome": "judged", "faithful": true}',
+            "the outcome 'judged' does not go with the verdicts",
+        ),
+    ],
+)
+def test_damaged_judgements_are_named(
+    evaluated: Evaluated, tmp_path: Path, line: str, reason: str
+) -> None:
+    (tmp_path / FILE_NAME).write_text(f"{line}\n", encoding="utf-8")
+    with pytest.raises(DocumentError, match=rf"judgements\.jsonl', line 1: {reason}"):
+        read_judged(tmp_path, evaluated.benchmark, {})

@@ -58,6 +58,12 @@ def test_a_refusal_has_cited_nothing_but_keeps_its_rank() -> None:
     assert not {"citation precision", "evidence precision", "characters"} & row.values.keys()
 
 
+def test_a_hit_by_quoting_much_around_shows_in_the_precision() -> None:
+    (row,) = scored(KEPT, said(0.9, Span(0, 73)))
+    assert row.values["hit@1"] == 1
+    assert row.values["evidence precision"] == pytest.approx(27 / 73)
+
+
 def test_an_answer_where_there_is_none() -> None:
     (row,) = scored(SILENT, said(0.7, SELL))
     assert row.values["false answers"] == 1

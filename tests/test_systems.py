@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,10 +15,10 @@ from hypothesis import strategies as st
 from eval.benchmarks import Benchmark, Case, Expected
 from eval.controls import CONTROLS
 from eval.corpus import indexed
-from eval.report import _control
-from eval.responses import Response
+from eval.report import SystemReport, control_report
+from eval.responses import Response, appending, read_responses
 from eval.scores import METRICS, figures, score
-from eval.systems import SYSTEMS, sentences, system_of
+from eval.systems import SYSTEMS, builder, sentences
 from eval.systems.context import Context, System
 from eval.systems.sentences import question_only
 from index.encode import Encoder
@@ -80,7 +79,7 @@ def context(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder) -> Itera
 
 @pytest.fixture(scope="module")
 def systems(context: Context) -> Mapping[str, System]:
-    return {name: system_of(name, context) for name in SYSTEMS}
+    return {name: builder(name)(context) for name in SYSTEMS}
 
 
 @pytest.fixture(scope="module")
@@ -111,10 +110,10 @@ def test_a_policy_that_cannot_be_indexed_is_named(open_home: OpenHome, tmp_path:
         indexed(open_home(), empty, progress=nothing)
 
 
-def test_an_unknown_system_is_refused_with_those_that_are_known(context: Context) -> None:
+def test_an_unknown_system_is_refused_with_those_that_are_known() -> None:
     with pytest.raises(UsageError, match="no system 'oracle'") as caught:
-        system_of("oracle", context)
-    assert "bm25, obvious, policyqa, question-only, similarity" in caught.value.hint
+        builder("oracle")
+    assert "bm25, minilm, obvious, policyqa, question-only, similarity" in caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["policyqa", "similarity", "bm25"])
@@ -169,7 +168,7 @@ def test_a_threshold_is_a_probability_of_one_half(
 ) -> None:
     for threshold, stated in ((-1.1, True), (1.1, False)):
         monkeypatch.setattr(sentences, "SIMILARITY_THRESHOLD", threshold)
-        system = system_of("similarity", context)
+        system = builder("similarity")(context)
         (prediction,) = system(asked("Do you use cookies?", "teapot")).predictions
         assert prediction.stated == bool(prediction.cited) == stated
 
@@ -178,11 +177,11 @@ def test_a_set_may_ask_to_search_or_to_read(context: Context) -> None:
     searching = replace(context, benchmark=replace(MADE, task="search"))
     question = "How long are the orders of customers kept after delivery?"
     for name in ("policyqa", "similarity", "bm25", "obvious"):
-        found = system_of(name, searching)(asked(question)).found
+        found = builder(name)(searching)(asked(question)).found
         assert RETENTION in found[0].span.of(MADE.texts[found[0].policy]), name
     reading = replace(context, benchmark=replace(MADE, task="read"), policies={})
     for name in ("policyqa", "similarity", "bm25"):
-        (prediction,) = system_of(name, reading)(asked(question, "lemonade")).predictions
+        (prediction,) = builder(name)(reading)(asked(question, "lemonade")).predictions
         # policyqa shows the words that answer, the others the sentence.
         answer = "ninety days" if name == "policyqa" else RETENTION
         assert [one.quote for one in prediction.cited] == [answer], name
@@ -200,13 +199,27 @@ def test_every_control_is_caught(context: Context, answered: dict[str, Response]
 
 
 def test_a_control_that_is_as_good_is_not_caught(answered: dict[str, Response]) -> None:
-    from eval.report import SystemReport
-
     rows = score(MADE, answered)
     system = SystemReport(figures(rows), {}, {}, tuple(rows))
     for control in CONTROLS:
-        assert _control(control, rows, system).caught is False
-    assert _control(CONTROLS[0], [], system).caught is True  # it has cited nothing
+        assert control_report(MADE, control, rows, system).caught is False
+    silent = {case.id: Response(case.id, 0.0) for case in CASES}
+    assert control_report(MADE, CONTROLS[0], score(MADE, silent), system).caught is True
+
+
+def test_a_control_that_tells_nothing_says_why(answered: dict[str, Response]) -> None:
+    rows = score(MADE, answered)
+    system = SystemReport(figures(rows), {}, {}, tuple(rows))
+    alone = replace(MADE, texts={"lemonade": TEXTS["lemonade"]})
+    untold = {one.name: control_report(alone, one, rows, system) for one in CONTROLS}
+    assert {name: one.untold for name, one in untold.items() if one.untold} == {
+        "another policy's quotes": "cannot be made of 1 policy"
+    }
+    assert untold["another policy's quotes"].caught is None
+    stopped = control_report(MADE, CONTROLS[0], rows[:3], system)
+    assert (stopped.caught, stopped.untold) == (None, "has not answered yet")
+    without = control_report(MADE, CONTROLS[0], rows, replace(system, figures={}))
+    assert (without.caught, without.untold) == (None, "this set has no citation precision")
 
 
 def test_shuffled_citations_are_real_quotes_of_other_answers(
@@ -224,10 +237,10 @@ def test_shuffled_citations_are_real_quotes_of_other_answers(
     assert moved
 
 
-def test_responses_are_the_same_after_they_were_kept(answered: dict[str, Response]) -> None:
-    from eval.responses import _LINE
-
-    for response in answered.values():
-        kept = _LINE.dump_json(response)
-        assert json.loads(kept)["case"] == response.case
-        assert _LINE.validate_json(kept) == response
+def test_responses_are_the_same_after_they_were_kept(
+    answered: dict[str, Response], tmp_path: Path
+) -> None:
+    with appending(tmp_path / "kept.jsonl") as append:
+        for response in answered.values():
+            append(response)
+    assert read_responses(tmp_path / "kept.jsonl", MADE) == answered

