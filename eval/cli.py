@@ -211,10 +211,12 @@ def judge(
             )
         name, _, split = made.set.partition("/")
         benchmark = sets.load(name, split, data)
-        complete = load_llm(llm, Settings.load(config=config))
+        judge_llm = load_llm(Settings.load(config=config, llm=llm))
+        if judge_llm is None:
+            raise UsageError("no language model is named", hint="name one: --llm openai/qwen3")
         answers = responses(folder, made.systems[system])
         with terminal.progress_bar(terminal.err()) as progress:
-            said = list(judging.judge(benchmark, answers, complete, progress=progress))
+            said = list(judging.judge(benchmark, answers, judge_llm, progress=progress))
         judging.write(folder, llm, system, said)
         _write(made, benchmark, folder)
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
+from conftest import OpenLLM
 from fakes import HOSTILE
+from scripted import Act, Server
 
 from eval import cli, page, report, systems
 from eval import run as running
@@ -24,12 +23,11 @@ from eval.judge import judge, read, summary, write
 from eval.report import Report, dump, load, make, uncaught
 from eval.responses import Prediction, Quoted, Response
 from eval.systems.context import Context, System
-from index.errors import DocumentError, LLMError, UsageError
+from index.errors import DocumentError, UsageError
 from index.settings import Settings
 from index.types import Passage, Sentence, Span
 from qa import cli as program
 from qa import extract
-from qa.llm import load_llm
 
 Ask = Callable[[list[str]], int]
 
@@ -313,50 +311,14 @@ def test_wrong_usage_of_eval_is_said(ask: Ask, capsys: pytest.CaptureFixture[str
 # The judge, on a real socket.
 
 
-def completion(content: str) -> str:
-    message = {"role": "assistant", "content": content}
-    choice = {"index": 0, "message": message, "finish_reason": "stop"}
-    return json.dumps(
-        {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
-    )
-
-
-REPLIES = (
-    (200, completion('{"faithful": true, "correct": false}')),
-    (200, completion("Sure! It is correct.")),
-    (200, completion('{"faithful": "NOT_ATTEMPTED", "correct": true}')),
-    (200, '{"choices": []}'),
-    (200, "<html>a gateway's page</html>"),
-    (500, '{"error": {"message": "overloaded"}}'),
+ACTS = (
+    Act('{"faithful": true, "correct": false}'),
+    Act("Sure! It is correct."),
+    Act('{"faithful": "NOT_ATTEMPTED", "correct": true}'),
+    Act(fault="empty choices"),
+    Act(fault="html"),
+    Act(fault="401"),
 )
-
-
-@pytest.fixture(scope="module")
-def scripted() -> Iterator[tuple[str, list[str]]]:
-    """A server that speaks OpenAI's protocol by a script, and the prompts it was sent."""
-    prompts: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            prompts.append(body["messages"][0]["content"])
-            status, said = REPLIES[(len(prompts) - 1) % len(REPLIES)]
-            content = said.encode()
-            self.send_response(status)
-            kind = "text/html" if said.startswith("<") else "application/json"
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/v1", prompts
-    server.shutdown()
-    server.server_close()
 
 
 def few_answers(evaluated: Evaluated, count: int) -> tuple[Benchmark, Mapping[str, Response]]:
@@ -367,12 +329,12 @@ def few_answers(evaluated: Evaluated, count: int) -> tuple[Benchmark, Mapping[st
 
 
 def test_what_a_judge_says_is_parsed_strictly_and_counted(
-    evaluated: Evaluated, scripted: tuple[str, list[str]], tmp_path: Path
+    evaluated: Evaluated, open_llm: OpenLLM, llm_server: Server, tmp_path: Path
 ) -> None:
-    url, prompts = scripted
-    complete = load_llm("openai/m", Settings(home=tmp_path, llm_base_url=url))
-    benchmark, made = few_answers(evaluated, len(REPLIES))
-    said = list(judge(benchmark, made, complete, progress=nothing))
+    llm_server.acts = list(ACTS)
+    benchmark, made = few_answers(evaluated, len(ACTS))
+    said = list(judge(benchmark, made, open_llm("openai"), progress=nothing))
+    prompts = [asked.user for asked in llm_server.asked]
     assert [one.outcome for one in said] == [
         "judged", "unparsed", "unparsed", "failed", "failed", "failed",
     ]  # fmt: skip
@@ -389,27 +351,12 @@ def test_what_a_judge_says_is_parsed_strictly_and_counted(
     assert "not part of any gate" in shown
 
 
-def test_a_judge_that_is_not_there_fails_every_answer(evaluated: Evaluated, tmp_path: Path) -> None:
-    complete = load_llm("openai/m", Settings(home=tmp_path, llm_base_url="http://127.0.0.1:1/v1"))
-    with pytest.raises(LLMError, match="did not answer"):
-        complete("?")
-    said = list(judge(*few_answers(evaluated, 1), complete, progress=nothing))
-    assert summary("m", "policyqa", said).correct is None
-
-
-@pytest.mark.parametrize(
-    ("name", "url", "reason"),
-    [
-        ("gpt", None, "'gpt' is no language model"),
-        ("openai/", None, "is no language model"),
-        ("openai/m", None, "no server is configured"),
-    ],
-)
-def test_a_judge_that_is_not_configured_is_refused(
-    tmp_path: Path, name: str, url: str | None, reason: str
+def test_a_judge_that_is_not_there_fails_every_answer(
+    evaluated: Evaluated, open_llm: OpenLLM, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match=reason):
-        load_llm(name, Settings(home=tmp_path, llm_base_url=url))
+    llm = open_llm("openai", llm_base_url="http://127.0.0.1:1/v1", llm_total_seconds=0.1)
+    said = list(judge(*few_answers(evaluated, 1), llm, progress=nothing))
+    assert summary("m", "policyqa", said).correct is None
 
 
 def test_a_key_is_not_shown(tmp_path: Path) -> None:
