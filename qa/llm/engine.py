@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import aclosing
 from queue import SimpleQueue
 
@@ -56,6 +56,11 @@ class LLM:
         self._lock = threading.Lock()
 
     @property
+    def address(self) -> str:
+        """What tells this model from others: its name, and its server's address."""
+        return f"{self.name} {self._access.url}"
+
+    @property
     def limits(self) -> Limits:
         """The deadlines that every request has."""
         return self._access.limits
@@ -85,7 +90,7 @@ class LLM:
                 return said
         raise LLMEmptyError(f"the language model {self.name!r} said nothing", hint=_AGAIN)
 
-    def stream(self, prompts: Mapping[str, Prompt]) -> Iterator[tuple[str, Said]]:
+    def stream(self, prompts: Mapping[str, Prompt]) -> Generator[tuple[str, Said], None, None]:
         """Ask several prompts at once; yield what comes of each as it comes, by its key.
 
         Closing the iterator cancels what is not done, and closes its connections.

@@ -1,0 +1,153 @@
+"""Evidence → draft, with a language model: one request for each policy, as many at once as allowed.
+
+A policy is alone in its request, so that whatever it says can change no other policy's answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from index.errors import LLMError, LLMRequestError
+from qa import drafts, prompts
+from qa.answers import Material
+from qa.llm import LLM, Piece, Reply
+from qa.replies import Replies
+from qa.types import Claim, Draft, Problem
+
+FLOOR = 0.05
+"""P(stated) below which no model is asked: the policy is silent. See ``eval.train.floor``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """What came of one policy's request: claims to verify (none: not stated), or None if it failed.
+
+    Tokens are None where the server does not tell; a reply that was kept costs none.
+    """
+
+    policy: str
+    claims: tuple[Claim, ...] | None
+    problems: tuple[Problem, ...]
+    tokens_in: int | None = 0
+    tokens_out: int | None = 0
+
+
+def compose(
+    llm: LLM, replies: Replies, question: str, materials: Sequence[Material]
+) -> Iterator[Draft | Composed]:
+    """Yield drafts as they arrive, and what came of each policy that is worth a request.
+
+    Closing the iterator cancels the requests. No failure is raised: it is the policy's problem.
+    """
+    asked: dict[str, _Request] = {}
+    for material in materials:
+        if material.reading.p_stated < FLOOR or not material.passages:
+            continue
+        try:
+            request = _request(llm, question, material)
+        except LLMError as error:
+            yield _failed(material.policy.id, error)
+            continue
+        if (kept := replies.get(material.policy.id, request.key)) is not None:
+            yield from request.finished(Reply(kept, 0, 0))
+        else:
+            asked[material.policy.id] = request
+    if asked:
+        yield from _asked(llm, replies, asked)
+
+
+def _asked(llm: LLM, replies: Replies, asked: Mapping[str, _Request]) -> Iterator[Draft | Composed]:
+    stream = llm.stream({id_: one.built.prompt for id_, one in asked.items()})
+    try:
+        for id_, said in stream:
+            if isinstance(said, Piece):
+                yield from asked[id_].heard(said.text)
+                continue
+            done = tuple(asked[id_].finished(said))
+            if isinstance(said, Reply) and any(
+                isinstance(one, Composed) and one.claims is not None for one in done
+            ):
+                replies.put(id_, asked[id_].key, said.text)
+            yield from done
+    finally:
+        stream.close()
+
+
+class _Request:
+    """One policy's request: what is asked, and what of the reply's words was handed on."""
+
+    def __init__(self, policy: str, built: prompts.Built, key: str) -> None:
+        self.policy = policy
+        self.built = built
+        self.key = key
+        self._text = self._spoken = ""
+
+    def heard(self, text: str) -> Iterator[Draft]:
+        """Yield the words that a piece of the reply adds."""
+        self._text += text
+        yield from self._grown(drafts.spoken(self._text))
+
+    def finished(self, said: Reply | LLMError) -> Iterator[Draft | Composed]:
+        """Yield the rest of the words, and what came of the request."""
+        if isinstance(said, LLMError):
+            yield _failed(self.policy, said)
+            return
+        try:
+            parsed = drafts.parse(said.text, self.built.passages)
+        except LLMError as error:
+            yield _failed(self.policy, error, said)
+            return
+        yield from self._grown(" ".join(claim.text for claim in parsed.claims))
+        yield Composed(
+            self.policy,
+            parsed.claims,
+            tuple(self._problems(parsed)),
+            said.tokens_in,
+            said.tokens_out,
+        )
+
+    def _grown(self, spoken: str) -> Iterator[Draft]:
+        if spoken.startswith(self._spoken) and spoken != self._spoken:
+            yield Draft(self.policy, spoken[len(self._spoken) :])
+            self._spoken = spoken
+
+    def _problems(self, parsed: drafts.Parsed) -> Iterator[Problem]:
+        if parsed.unknown:
+            numbers = ", ".join(map(str, parsed.unknown))
+            yield Problem(
+                "unknown_marker",
+                f"the model named passages it was not shown: {numbers}",
+                self.policy,
+            )
+        if self.built.dropped:
+            shown = len(self.built.passages)
+            yield Problem(
+                "context_full",
+                f"only {shown} of {shown + self.built.dropped} passages fit into the model's window; "
+                "raise POLICYQA_LLM_CONTEXT if it has a larger one",
+                self.policy,
+            )
+
+
+def _request(llm: LLM, question: str, material: Material) -> _Request:
+    """Return a policy's request. Raises LLMError if nothing fits, or the model cannot be loaded."""
+    built = prompts.build(question, material.policy, material.passages, llm.window)
+    if built is None:
+        raise LLMRequestError(
+            f"no passage fits into the window of {llm.window:,} tokens",
+            hint="set POLICYQA_LLM_CONTEXT to what the model can read",
+        )
+    evidence = [(one.id, one.section, one.context, one.text) for one in built.passages]
+    named = repr((prompts.VERSION, llm.address, question, material.policy.names[0], evidence))
+    return _Request(material.policy.id, built, sha256(named.encode()).hexdigest())
+
+
+def _failed(policy: str, error: LLMError, said: Reply | None = None) -> Composed:
+    problem = Problem(
+        error.code, f"{error.message}; what is shown is the policy's own words", policy
+    )
+    return Composed(
+        policy, None, (problem,), said.tokens_in if said else 0, said.tokens_out if said else 0
+    )
