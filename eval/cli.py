@@ -12,7 +12,7 @@ from rich.text import Text
 from index.errors import UsageError
 from index.settings import Settings
 from qa import terminal
-from qa.cli import ConfigOption, HomeOption, handled
+from qa.cli import ConfigOption, HomeOption, LLMOption, handled
 
 if TYPE_CHECKING:
     from eval.benchmarks import Benchmark
@@ -56,13 +56,14 @@ def run(
     out: OutOption = None,
     home: HomeOption = None,
     config: ConfigOption = None,
+    llm: LLMOption = None,
 ) -> None:
     """Ask a set's questions, print the figures beside controls and write the report.
 
     What is answered is kept: after Ctrl-C the same command goes on where it stopped.
     """
     with handled(as_json=False):
-        settings = Settings.load(config=config, home=home)
+        settings = Settings.load(config=config, home=home, llm=llm)
         _run(settings, set_name, split, systems or ["policyqa"], data, out)
 
 
@@ -166,7 +167,7 @@ def gate(
 
         before = None if update else load(baseline)
         name, _, split = (before.set if before else "gold/all").partition("/")
-        settings = Settings.load(config=config, home=home)
+        settings = Settings.load(config=config, home=home, llm="none")
         now = _run(settings, name, split, ["policyqa"], data, out)
         if before is None:
             baseline.write_text(dump(now), encoding="utf-8")

@@ -179,11 +179,18 @@ def _basis(context: Context) -> str:
     parts = [
         home.built_with,
         str(home.settings.evidence),
+        *_model(context),
         *libraries,
         sha256(cases.encode()).hexdigest(),
         *(sha256(file.read_bytes()).hexdigest() for file in _sources()),
     ]
     return "\n".join(parts)
+
+
+def _model(context: Context) -> list[str]:
+    """Return what tells the language model from others, if one words the answers."""
+    llm, settings = context.assistant.llm, context.assistant.home.settings
+    return [llm.address, str(settings.llm_context)] if llm else []
 
 
 def _sources() -> list[Path]:

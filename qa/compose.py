@@ -50,8 +50,10 @@ def compose(
         except LLMError as error:
             yield _failed(material.policy.id, error)
             continue
-        if (kept := replies.get(material.policy.id, request.key)) is not None:
-            yield from request.finished(Reply(kept, 0, 0))
+        kept = replies.get(material.policy.id, request.key)
+        done = tuple(request.finished(Reply(kept, 0, 0))) if kept is not None else ()
+        if _is_good(done):
+            yield from done
         else:
             asked[material.policy.id] = request
     if asked:
@@ -66,13 +68,16 @@ def _asked(llm: LLM, replies: Replies, asked: Mapping[str, _Request]) -> Iterato
                 yield from asked[id_].heard(said.text)
                 continue
             done = tuple(asked[id_].finished(said))
-            if isinstance(said, Reply) and any(
-                isinstance(one, Composed) and one.claims is not None for one in done
-            ):
+            if isinstance(said, Reply) and _is_good(done):
                 replies.put(id_, asked[id_].key, said.text)
             yield from done
     finally:
         stream.close()
+
+
+def _is_good(done: Sequence[Draft | Composed]) -> bool:
+    """Tell whether what came of a request is an answer, which alone is worth keeping."""
+    return any(isinstance(one, Composed) and one.claims is not None for one in done)
 
 
 class _Request:

@@ -7,6 +7,7 @@ acts, or a function from what it is asked to an act; what it was asked and who h
 from __future__ import annotations
 
 import json
+import re
 import select
 import threading
 import time
@@ -319,3 +320,33 @@ def _ending(wire: str, finish: str, tokens: int) -> bytes:
             {"type": "message_stop"},
         )
     )
+
+
+_PASSAGE = re.compile(r"<<<passage (\d+) \w+>>> \((.*)\)\n(.*?)\n<<<end \1 \w+>>>", re.DOTALL)
+
+
+def passages_of(asked: Asked) -> dict[int, str]:
+    """Return the passages of a prompt by number, as the model sees them."""
+    return {int(number): text for number, _, text in _PASSAGE.findall(asked.user)}
+
+
+def policy_of(asked: Asked) -> str:
+    """Return the company whose passages a prompt shows."""
+    heads = {head for _, head, _ in _PASSAGE.findall(asked.user)}
+    [name] = {head.split(";")[0].removeprefix("policy: ") for head in heads}
+    return name
+
+
+def reply(*statements: tuple[str, list[tuple[int, str]]]) -> str:
+    """Return a reply in the form that is asked for, of texts with their quotes; none: not stated."""
+    said = [
+        {"text": text, "quotes": [{"passage": n, "quote": quote} for n, quote in quotes]}
+        for text, quotes in statements
+    ]
+    return json.dumps({"stated": bool(said), "statements": said}, ensure_ascii=False)
+
+
+def honest(asked: Asked) -> Act:
+    """Say in other words what the last long line of the first passage says, and quote it."""
+    line = max(passages_of(asked)[1].splitlines(), key=len)
+    return Act(reply(("The policy answers this [1].", [(1, line)])))
