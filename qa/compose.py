@@ -13,11 +13,14 @@ from index.errors import LLMError, LLMRequestError
 from qa import drafts, prompts
 from qa.answers import Material
 from qa.llm import LLM, Piece, Reply
+from qa.render import unprintable
 from qa.replies import Replies
 from qa.types import Claim, Draft, Problem
 
 FLOOR = 0.05
 """P(stated) below which no model is asked: the policy is silent. See ``eval.train.floor``."""
+
+_LONGEST_FOLLOW_UP = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,16 @@ def compose(
             asked[material.policy.id] = request
     if asked:
         yield from _asked(llm, replies, asked)
+
+
+def rewritten(llm: LLM, before: str, asked: str) -> str | None:
+    """Return a follow-up as a question of its own, or None if the model does not give one."""
+    try:
+        found = drafts.parse_follow_up(llm.complete(prompts.follow_up(before, asked)).text)
+    except LLMError:
+        return None
+    is_fit = len(found) <= _LONGEST_FOLLOW_UP and not any(map(unprintable, found))
+    return found if is_fit else None
 
 
 def _asked(llm: LLM, replies: Replies, asked: Mapping[str, _Request]) -> Iterator[Draft | Composed]:

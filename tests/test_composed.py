@@ -18,6 +18,7 @@ from index.home import Home
 from index.settings import Settings
 from qa import compose, render
 from qa.assistant import Assistant
+from qa.chat import Resolved, resolve
 from qa.types import Answer, Draft, Preview
 
 QUESTION = "how long is data retained?"
@@ -405,3 +406,25 @@ def test_a_model_that_cannot_be_used_is_refused_when_the_home_is_opened(
 ) -> None:
     with pytest.raises(UsageError, match="is no language model"):
         Assistant.open(settings=Settings(home=indexed_home, llm="nonsense"))
+
+
+def test_a_model_words_a_follow_up_and_rules_do_where_it_cannot(
+    ask_with: Open, llm_server: Server
+) -> None:
+    assistant = ask_with()
+    before = resolve("How long does Webee keep data?", None, assistant.policies)
+
+    def follow(said: str) -> Resolved:
+        llm_server.acts = [Act(said)]
+        return resolve("and cookies?", before, assistant.policies, (), assistant.rewrite)
+
+    written = follow('{"question": "How long are cookies kept?"}')
+    assert (written.question, written.policies) == ("How long are cookies kept?", ("webee",))
+    assert llm_server.asked[0].user == (
+        "Question before: How long does Webee keep data?\nFollow-up: and cookies?"
+    )
+    named = follow('{"question": "How long does Wepos keep cookies?"}')
+    assert named.policies == ()
+    by_rule = resolve("and cookies?", before, assistant.policies)
+    for said in ("", "cookies?", '{"question": ""}', '{"question": "a\\u0007b"}', "{"):
+        assert follow(said) == by_rule

@@ -134,7 +134,7 @@ def answered(
     try:
         if not text.strip():
             raise UsageError("the question is empty", hint="type one, or choose an example")
-        resolved = resolve(text, before, shared.desk.policies(), chosen)
+        resolved = resolve(text, before, shared.desk.policies(), chosen, shared.desk.rewrite)
         answer = shared.desk.ask(resolved.question, resolved.policies)
     except PolicyQAError as error:
         return html.conversation(said, html.failed(text, error)), _NONE, text, _NONE, _NONE

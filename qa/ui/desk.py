@@ -46,6 +46,15 @@ class Desk:
             _refuse_nothing(assistant)
             return assistant.ask(question, policies=policies)
 
+    def rewrite(self, before: str, asked: str) -> str | None:
+        """Word a follow-up as ``Assistant.rewrite`` does; others are answered meanwhile."""
+        return self._assistant.rewrite(before, asked)
+
+    @property
+    def engine(self) -> str:
+        """Who words the answers."""
+        return self._assistant.llm.name if self._assistant.llm else "extractive"
+
     def ids(self) -> list[str]:
         """Return the ids of all policies; UsageError if there is none."""
         with self.assistant() as assistant:
