@@ -165,7 +165,8 @@ def _silent(silent: Sequence[PolicyAnswer], turn: int, is_latest: bool) -> str:
     closest = "".join(
         f"<h4>{escape(render.heading(one))} <span class='verdict'>"
         f"{render.percent(one.confidence)} sure</span></h4>"
-        f"{''.join(_statement(said, {}, turn, is_latest) for said in one.statements)}{_closest(one.nearest, turn, is_latest)}"
+        f"{''.join(_statement(said, {}, turn, is_latest) for said in one.statements)}"
+        f"{_closest(one.nearest, turn, is_latest)}"
         for one in silent
     )
     return (
