@@ -54,6 +54,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory, bundled: dict[str, str]) -> P
 @pytest.fixture
 def settings(tiny: Path, indexed_home: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setattr("qa.llm.huggingface.ANSWER_TOKENS", FEW_TOKENS)
+    monkeypatch.setattr("qa.prompts.MOST_PASSAGES", 2)
     return Settings(home=indexed_home, llm=f"hf/{tiny}", llm_cache=False, llm_context=16_384)
 
 
