@@ -18,8 +18,9 @@ from qa.replies import Replies
 from qa.types import Claim, Draft, Problem
 
 FLOOR = 0.05
-"""P(stated) below which no model is asked: the policy is silent. See ``eval.train.floor``."""
-
+"""P(stated) below which no model is asked, because the policy is silent: on the training questions it
+spares 17 % of the requests and loses 1 % of the stated answers; 0.08 would lose 4 %. Choose it again
+by ``eval.train.floor`` when the reader was trained again."""
 _LONGEST_FOLLOW_UP = 400
 
 

@@ -1,8 +1,8 @@
 """The floor of P(stated) below which no language model is asked, on the gold training questions.
 
 ``python -m eval.train.floor HOME`` prints, for each floor, the share of requests it spares and the
-share of the stated answers that would be lost. ``qa.compose.FLOOR`` is the highest that loses at most
-one in a hundred; choose it again when the reader was trained again.
+share of the stated answers that would be lost. ``qa.compose.FLOOR`` is the highest that loses one
+answer in about a hundred; choose it again when the reader was trained again.
 """
 
 from __future__ import annotations
