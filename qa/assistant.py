@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from index.recovery import recover
 from index.settings import Settings
 from index.types import Policy, Sentence
 from qa import extract
-from qa.answers import Material, composed, extracted
+from qa.answers import Material, extracted
 from qa.compare import COMMON_QUESTIONS, Comparison, compare
 from qa.reader import Reader
 from qa.reader.linear import LinearReader
@@ -42,7 +42,6 @@ from qa.types import (
 from qa.verify import Sections, Verifier
 
 if TYPE_CHECKING:  # only where a language model is configured
-    from qa.compose import Composed
     from qa.llm import LLM
     from qa.replies import Replies
 
@@ -144,7 +143,7 @@ class Assistant:
             yield preview
             return
         yield Preview(preview)
-        from qa.compose import compose
+        from qa.compose import Composed, combined, compose, with_costs
 
         made: dict[str, Composed] = {}
         for event in compose(self.llm, self._replies, text, gathered.materials):
@@ -152,7 +151,10 @@ class Assistant:
                 yield event
             else:
                 made[event.policy] = event
-        yield self._composed(gathered, self.llm.name, made, started)
+        verifier = Verifier()
+        answers = combined(gathered.materials, made, verifier, engine=self.llm.name)
+        answer = self._finished(gathered, answers, verifier, started)
+        yield with_costs(answer, made.values(), engine=self.llm.name)
 
     @cached_property
     def _replies(self) -> Replies:
@@ -170,30 +172,6 @@ class Assistant:
         )
         problems = tuple(self._standing_problems(text))
         return _Gathered(text, where, materials, retrieval.omitted, problems)
-
-    def _composed(
-        self, gathered: _Gathered, engine: str, made: Mapping[str, Composed], started: float
-    ) -> Answer:
-        """Return the answer with a model's words where it has made some."""
-        verifier = Verifier()
-        policies = [material.policy for material in gathered.materials]
-        answers = []
-        for material in gathered.materials:
-            own = made.get(material.policy.id)
-            if own is None or own.claims is None:
-                answers.append(extracted(material, verifier))
-                continue
-            others = [policy for policy in policies if policy != material.policy]
-            answers.append(composed(material, own.claims, verifier, engine=engine, others=others))
-        answer = self._finished(gathered, answers, verifier, started)
-        problems = (problem for one in made.values() for problem in one.problems)
-        return replace(
-            answer,
-            problems=(*answer.problems, *problems),
-            engine=engine if any(one.engine == engine for one in answers) else answer.engine,
-            tokens_in=_sum(one.tokens_in for one in made.values()),
-            tokens_out=_sum(one.tokens_out for one in made.values()),
-        )
 
     def _finished(
         self,
@@ -347,9 +325,3 @@ def _llm(settings: Settings) -> LLM | None:
     from qa.llm import load_llm
 
     return load_llm(settings)
-
-
-def _sum(counts: Iterable[int | None]) -> int | None:
-    """Return the sum of counts; None if one is not known."""
-    known = list(counts)
-    return None if None in known else sum(filter(None, known))

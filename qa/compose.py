@@ -5,17 +5,18 @@ A policy is alone in its request, so that whatever it says can change no other p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from index.errors import LLMError, LLMRequestError
 from qa import drafts, prompts
-from qa.answers import Material
+from qa.answers import Material, composed, extracted
 from qa.llm import LLM, Piece, Reply
 from qa.render import unprintable
 from qa.replies import Replies
-from qa.types import Claim, Draft, Problem
+from qa.types import Answer, Claim, Draft, PolicyAnswer, Problem
+from qa.verify import Verifier
 
 FLOOR = 0.05
 """P(stated) below which no model is asked, because the policy is silent: on the training questions it
@@ -62,6 +63,38 @@ def compose(
             asked[material.policy.id] = request
     if asked:
         yield from _asked(llm, replies, asked)
+
+
+def combined(
+    materials: Sequence[Material],
+    made: Mapping[str, Composed],
+    verifier: Verifier,
+    *,
+    engine: str,
+) -> list[PolicyAnswer]:
+    """Return each policy's answer: in the model's words where it has made some, else in its own."""
+    policies = [material.policy for material in materials]
+    answers = []
+    for material in materials:
+        own = made.get(material.policy.id)
+        if own is None or own.claims is None:
+            answers.append(extracted(material, verifier))
+            continue
+        others = [policy for policy in policies if policy != material.policy]
+        answers.append(composed(material, own.claims, verifier, engine=engine, others=others))
+    return answers
+
+
+def with_costs(answer: Answer, made: Iterable[Composed], *, engine: str) -> Answer:
+    """Return an answer with what the model's requests came to, and its name if any of it is its."""
+    requests = tuple(made)
+    return replace(
+        answer,
+        problems=(*answer.problems, *(problem for one in requests for problem in one.problems)),
+        engine=engine if any(one.engine == engine for one in answer.answers) else answer.engine,
+        tokens_in=_sum(one.tokens_in for one in requests),
+        tokens_out=_sum(one.tokens_out for one in requests),
+    )
 
 
 def rewritten(llm: LLM, before: str, asked: str) -> str | None:
@@ -170,3 +203,9 @@ def _failed(policy: str, error: LLMError, said: Reply | None = None) -> Composed
     return Composed(
         policy, None, (problem,), said.tokens_in if said else 0, said.tokens_out if said else 0
     )
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    """Return the sum of counts; None if one is not known."""
+    known = list(counts)
+    return None if None in known else sum(filter(None, known))
