@@ -60,7 +60,7 @@ $(DEV)/.installed: requirements-dev.lock pyproject.toml
 
 lock: $(DEV)/.installed  ## resolve both lock files again
 	$(DEV)/bin/python -m piptools compile $(LOCK) --generate-hashes -o requirements.lock
-	$(DEV)/bin/python -m piptools compile $(LOCK) --extra encoders --extra eval --extra llm --extra dev -o requirements-dev.lock
+	$(DEV)/bin/python -m piptools compile $(LOCK) --extra encoders --extra eval --extra llm --extra hf --extra dev -o requirements-dev.lock
 	sed -i 's/^\(torch==[0-9.]*\)+cpu/\1/' requirements-dev.lock
 
 clean:  ## remove the environments

@@ -79,6 +79,9 @@ def make(shared: Shared) -> AskTab:
         small: dict[str, Any] = {"size": "sm", "min_width": 90, "scale": 1}
         export = [gr.Button(f"Export {name}", **small) for name in ("Markdown", "JSON")]
         clear = gr.Button("New", elem_id="new", **small)
+        if shared.desk.engine != render.OWN_WORDS:
+            trial = gr.Button("Test connection", elem_id="trial", **small)
+            trial.click(_try_model(shared), queue=False, api_visibility="private")
     tab = AskTab(
         answers,
         gr.State(Conversation(), time_to_live=14_400),
@@ -134,7 +137,7 @@ def answered(
     try:
         if not text.strip():
             raise UsageError("the question is empty", hint="type one, or choose an example")
-        resolved = resolve(text, before, shared.desk.policies(), chosen)
+        resolved = resolve(text, before, shared.desk.policies(), chosen, shared.desk.rewrite)
         answer = shared.desk.ask(resolved.question, resolved.policies)
     except PolicyQAError as error:
         return html.conversation(said, html.failed(text, error)), _NONE, text, _NONE, _NONE
@@ -244,6 +247,16 @@ def _wire_answers(shared: Shared, tab: AskTab) -> None:
     )  # fmt: skip
     keep.click(save, [given, comment], more, api_visibility="private")
     leave.click(lambda: gr.update(visible=False), None, more, api_visibility="private")
+
+
+def _try_model(shared: Shared) -> Any:
+    def show() -> None:
+        trial = shared.desk.trial()
+        (gr.Warning if trial.error else gr.Info)(
+            html.escape(f"{trial.summary} {trial.hint or ''}".strip())
+        )
+
+    return show
 
 
 def _exporter(name: str) -> Any:

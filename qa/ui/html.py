@@ -117,7 +117,8 @@ def _card(one: PolicyAnswer, turn: int, is_latest: bool) -> str:
     said = "".join(_statement(statement, cited, turn, is_latest) for statement in one.statements)
     return (
         f'<section class="card"><h3>{escape(render.heading(one))} <span class="verdict">'
-        f"{render.percent(one.confidence)} sure</span></h3>{said}</section>"
+        f"{render.percent(one.confidence)} sure</span></h3>{said}"
+        f"{_quotes(one, turn)}</section>"
     )
 
 
@@ -138,6 +139,17 @@ def _statement(
     return f"<p>{said} {marks}</p>{qualified}"
 
 
+def _quotes(one: PolicyAnswer, turn: int) -> str:
+    """Return the quotes that a model's statements rest on; a policy's own are their statements."""
+    if one.engine == render.OWN_WORDS:
+        return ""
+    return "".join(
+        f"<blockquote>{escape(readable(citation.quote))} "
+        f"{_mark(citation.marker, turn, False)}</blockquote>"
+        for citation in one.citations
+    )
+
+
 def _mark(marker: int, turn: int, is_latest: bool) -> str:
     label = f'aria-label="Show quote {marker} in its policy"'
     id_ = f"citation-{marker}" if is_latest else ""
@@ -152,7 +164,9 @@ def _silent(silent: Sequence[PolicyAnswer], turn: int, is_latest: bool) -> str:
     names = ", ".join(one.name for one in silent)
     closest = "".join(
         f"<h4>{escape(render.heading(one))} <span class='verdict'>"
-        f"{render.percent(one.confidence)} sure</span></h4>{_closest(one.nearest, turn, is_latest)}"
+        f"{render.percent(one.confidence)} sure</span></h4>"
+        f"{''.join(_statement(said, {}, turn, is_latest) for said in one.statements)}"
+        f"{_closest(one.nearest, turn, is_latest)}"
         for one in silent
     )
     return (
@@ -179,7 +193,7 @@ def _actions(turn: Turn, number: int) -> str:
         for verdict, label in _VERDICTS
     )
     copy = button("Copy with sources", "click", kind="plain", do="copy", turn=number)
-    spent = f"{turn.answer.engine} · {turn.answer.seconds:.1f} s"
+    spent = render.spent(turn.answer)
     return (
         f'<div class="actions" role="group" aria-label="About this answer">{copy}{feedback}'
         f'<span class="spent">{escape(spent)}</span></div>'
