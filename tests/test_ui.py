@@ -63,7 +63,7 @@ def test_a_follow_up_is_resolved_shown_and_editable(page: Page) -> None:
     ask(page, QUESTION)
     ask(page, "and Wepos?")
     understood = page.locator("#answers .understood")
-    expect(understood).to_contain_text("How long is data retained? · wepos")
+    expect(understood).to_contain_text("How long is data retained? · Wepos")
     understood.get_by_role("button", name="Edit").click()
     expect(question_box(page)).to_have_value(QUESTION)
     expect(page.locator("#citation-1")).to_have_count(1)
@@ -89,7 +89,7 @@ def test_a_conversation_is_seen_by_nobody_else(page: Page, browser: Browser, add
 
 def test_a_link_asks_over_the_policy_that_it_names(page: Page, address: str) -> None:
     page.goto(f"{address}?q=is+my+data+sold%3F&policy=WebEngage")
-    expect(page.locator("#answers .understood")).to_contain_text("webengage")
+    expect(page.locator("#answers .understood")).to_contain_text("WebEngage")
     expect(page.locator("#answers .actions")).to_have_count(1)
     page.reload()
     expect(page.locator("#answers .actions")).to_have_count(1)

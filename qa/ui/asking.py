@@ -39,6 +39,14 @@ watch('value', () => {
 Memory = list[dict[str, Any]]
 """What a browser remembers of a conversation: its questions, which are answered again."""
 _NONE = gr.skip()
+# The question box is emptied by the answer to what is in it: what was stopped, or could not be
+# answered, stays, and what is typed while an answer is on its way.
+_CLEAR_ANSWERED = """question => {
+  const turn = [...document.querySelectorAll('#answers .turn')].at(-1);
+  const isAnswered = turn && !turn.querySelector(':scope > .error')
+    && turn.querySelector('.asked').textContent === question.trim().split(/\\s+/).join(' ');
+  return isAnswered ? '' : question;
+}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,7 @@ class AskTab:
     @property
     def outputs(self) -> list[Any]:
         """What an answered question changes, without the source."""
-        return [self.answers, self.said, self.question, self.memory]
+        return [self.answers, self.said, self.memory]
 
 
 def make(shared: Shared) -> AskTab:
@@ -65,7 +73,7 @@ def make(shared: Shared) -> AskTab:
     with gr.Row(elem_id="ask-row"):
         question = gr.Textbox(
             label="Question", placeholder="Ask the policies, or follow up: and WebEngage?",
-            elem_id="question", lines=1, max_lines=1, max_length=2000, scale=6, autofocus=True,
+            elem_id="question", lines=1, max_lines=1, max_length=10_000, scale=6, autofocus=True,
             min_width=120,
             show_label=False, container=False,
         )  # fmt: skip
@@ -92,8 +100,8 @@ def make(shared: Shared) -> AskTab:
     for name, press in zip(("md", "json"), export, strict=True):
         press.click(_exporter(name), tab.said, shared.courier, api_visibility="private")
     clear.click(
-        lambda: (html.welcome(), Conversation(), "", [], source.empty()),
-        outputs=[*tab.outputs, shared.source],
+        lambda: (html.welcome(), Conversation(), [], source.empty(), ""),
+        outputs=[*tab.outputs, shared.source, tab.question],
         api_visibility="private",
     )
     return tab
@@ -119,10 +127,9 @@ def _wire_asking(shared: Shared, tab: AskTab, send: gr.Button, stop: gr.Button) 
         "concurrency_limit": 32, "api_visibility": "private",
         "show_progress": "minimal", "show_progress_on": tab.answers,
     }  # fmt: skip
-    asking = [
-        gr.on([send.click, tab.question.submit], ask, inputs, outputs, **options),
-        tab.answers.submit(ask_example, inputs[1:], outputs, **options),
-    ]
+    typed = gr.on([send.click, tab.question.submit], ask, inputs, outputs, js=_NOTE_SENT, **options)
+    typed.then(None, tab.question, tab.question, js=_CLEAR_SENT, api_visibility="private")
+    asking = [typed, tab.answers.submit(ask_example, inputs[1:], outputs, **options)]
     stop.click(None, cancels=asking, queue=False, api_visibility="private")
 
 
@@ -137,13 +144,13 @@ def answered(
         resolved = resolve(text, before, shared.desk.policies(), chosen)
         answer = shared.desk.ask(resolved.question, resolved.policies)
     except PolicyQAError as error:
-        return html.conversation(said, html.failed(text, error)), _NONE, text, _NONE, _NONE
+        return html.conversation(said, html.failed(text, error)), _NONE, _NONE, _NONE
     said = said.with_turn(Turn(resolved, answer))
     found = source.citations(answer)
     opened = shown(
         shared, said, len(said.turns) - 1 + said.dropped, found[0][1].marker if found else 0
     )
-    return html.conversation(said), said, "", remembered(said), opened
+    return html.conversation(said), said, remembered(said), opened
 
 
 def shown(shared: Shared, said: Conversation, turn: int, marker: int) -> Any:

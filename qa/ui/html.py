@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from index.errors import PolicyQAError
 from index.markup import readable
 from qa import render
-from qa.chat import Conversation, Resolved, Turn
+from qa.chat import Conversation, Turn
 from qa.types import Citation, PolicyAnswer, Statement
 
 EXAMPLES = (
@@ -98,16 +98,19 @@ def turn_html(turn: Turn, number: int, *, is_latest: bool = False) -> str:
     notes = "".join(f'<p class="note">{escape(line)}</p>' for line in render.summary(answer))
     silent = _silent(render.silent(answer), number, is_latest)
     return (
-        f'<article class="turn" data-turn="{number}">{_asked(turn.resolved)}{cards}{silent}{notes}'
+        f'<article class="turn" data-turn="{number}">{_asked(turn)}{cards}{silent}{notes}'
         f"{_actions(turn, number)}</article>"
     )
 
 
-def _asked(resolved: Resolved) -> str:
+def _asked(turn: Turn) -> str:
+    resolved = turn.resolved
     shown = f'<p class="asked">{escape(resolved.asked)}</p>'
     if not (resolved.is_changed or resolved.policies):
         return shown
-    about = f" · {', '.join(resolved.policies)}" if resolved.policies else ""
+    names = {one.policy: one.name for one in turn.answer.answers}
+    about = ", ".join(names.get(id_, id_) for id_ in resolved.policies)
+    about = f" · {about}" if about else ""
     edit = button("Edit", "click", kind="plain", do="edit", text=resolved.question)
     return f'{shown}<p class="understood">{escape(f"{resolved.question}{about}")} {edit}</p>'
 
