@@ -22,7 +22,7 @@ ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
     "--disable-component-update", "--no-first-run",
 ]  # fmt: skip
-expect.set_options(timeout=15_000)  # a machine may be busy with other things
+expect.set_options(timeout=30_000)  # a machine may be busy with other things
 PROGRAM = ("-m", "qa.cli")
 QUESTION = "How long is data retained?"
 # What this browser asks for by itself, whatever page is open.
@@ -111,7 +111,7 @@ def visiting(browser: Browser, address: str, *, script: str = "", **context: Any
     """
     failures: list[str] = []
     opened = browser.new_context(**{"viewport": {"width": 1400, "height": 900}, **context})
-    opened.set_default_timeout(15_000)
+    opened.set_default_timeout(30_000)
     opened.add_init_script(script)
     page = opened.new_page()
     page.on("pageerror", lambda error: failures.append(str(error)))

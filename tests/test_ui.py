@@ -34,6 +34,7 @@ def test_a_citation_lights_up_its_quote_in_the_policy(page: Page, bundled: dict[
     first = quote_in_view(page)
     assert first in bundled["web1on1"]
     assert "90 days" in first
+    expect(page.locator("#source-quote strong")).to_have_text("90 days")
     assert page.locator("#source .text").text_content() == bundled["web1on1"]
     expect(page.locator("#source .verified")).to_contain_text("verified")
     expect(page.locator("#source .version")).to_contain_text("sha256")
@@ -129,14 +130,17 @@ def test_feedback_is_kept_on_this_computer(page: Page, chat_home: Path) -> None:
 
 def test_a_comparison_fills_and_its_cells_open_their_quotes(page: Page, address: str) -> None:
     page.goto(f"{address}?tab=compare")
-    page.locator("#compare-questions textarea").fill(f"{QUESTION}\nIs my data sold?")
+    asked = (QUESTION, "Is my data sold?", "Which cookies are used?", "Who can I contact?", "Why?")
+    page.locator("#compare-questions textarea").fill("\n".join(asked))
     page.locator("#compare").click()
     table = page.locator("#compare-table")
-    expect(table).to_contain_text("2 questions answered")
-    expect(table.locator("tbody tr")).to_have_count(2)
+    expect(table).to_contain_text("5 questions answered")
+    expect(table.locator("tbody tr")).to_have_count(5)
     expect(table).to_contain_text("not stated")
     table.locator(".said", has_text="90 days").click()
     assert "90 days" in quote_in_view(page)
+    page.mouse.wheel(0, 5_000)
+    expect(page.locator("#source h2")).to_be_in_viewport()  # beside a table of any length
     with page.expect_download() as saved:
         page.get_by_role("button", name="Export CSV").click()
     assert Path(saved.value.path()).read_text("utf-8").startswith("Question,Web1on1")

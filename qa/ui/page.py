@@ -10,7 +10,7 @@ from gradio.data_classes import BlocksConfigDict
 
 from index.errors import PolicyQAError
 from qa.assistant import Assistant
-from qa.ui import asking, comparing, evaluation, feedback, html, shelving, tables
+from qa.ui import acting, asking, comparing, evaluation, feedback, html, shelving, tables
 from qa.ui.asking import AskTab, Memory
 from qa.ui.desk import Desk
 from qa.ui.shared import Shared, make_courier, make_source, own_html, saved
@@ -18,10 +18,9 @@ from qa.ui.shared import Shared, make_courier, make_source, own_html, saved
 MOST_PAGES = 1000
 """Pages whose conversations the server keeps; others are answered again from their browsers."""
 TABS = ("ask", "compare", "library", "evaluation")
-_HERE = Path(__file__).parent
-HEAD = (
-    f"<script>{(_HERE / 'stream.js').read_text('utf-8')}</script>"
-    f"<style>{(_HERE / 'style.css').read_text('utf-8')}</style>"
+HEAD = "".join(
+    f"<{tag}>{Path(__file__).with_name(name).read_text('utf-8')}</{tag}>"
+    for tag, name in (("script", "stream.js"), ("script", "dialogs.js"), ("style", "style.css"))
 )
 THEME = gr.themes.Default(
     primary_hue="teal", neutral_hue="slate", radius_size="md",
@@ -78,6 +77,7 @@ def build(desk: Desk, home: Path) -> gr.Blocks:
         with tabs:
             with gr.Tab("Ask", id="ask") as asked:
                 ask = asking.make(shared)
+                acting.wire(shared, ask)
             with gr.Tab("Compare", id="compare") as compared:
                 compare = comparing.make(shared)
             with gr.Tab("Library", id="library") as kept:
