@@ -15,7 +15,7 @@ export Q
 export HF_HUB_OFFLINE := 1
 export ANONYMIZED_TELEMETRY := False
 
-.PHONY: ask chat test check eval gate speed train lock clean
+.PHONY: ask chat test check eval gate speed train pictures lock clean
 
 ask: $(BASE)/.installed  ## answer a question: make ask Q="is my data sold?"
 	@$(BASE)/bin/policyqa ask "$$Q"
@@ -57,6 +57,9 @@ $(DEV)/.installed: requirements-dev.lock pyproject.toml
 	$(DEV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
 	$(DEV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
+
+pictures: $(DEV)/.installed  ## draw the README's pictures of the chat
+	$(DEV)/bin/python tests/pictures.py
 
 lock: $(DEV)/.installed  ## resolve both lock files again
 	$(DEV)/bin/python -m piptools compile $(LOCK) --generate-hashes -o requirements.lock

@@ -80,10 +80,11 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A question of a conversation, and the answer to it."""
+    """A question of a conversation, the answer to it, and what a person called that, if anything."""
 
     resolved: Resolved
     answer: Answer
+    verdict: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,11 @@ class Conversation:
         turns = (*self.turns, turn)
         extra = max(0, len(turns) - MOST_TURNS)
         return replace(self, turns=turns[extra:], dropped=self.dropped + extra)
+
+    def with_verdict(self, at: int, verdict: str) -> Conversation:
+        """Return the conversation with a verdict on the answer of one of its turns."""
+        judged = replace(self.turns[at], verdict=verdict)
+        return replace(self, turns=(*self.turns[:at], judged, *self.turns[at + 1 :]))
 
 
 def resolve(
