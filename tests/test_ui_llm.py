@@ -103,7 +103,7 @@ def test_stop_closes_the_connection_and_keeps_the_policys_own_words(
     assert model.hung_up == 1
     expect(llm_page.locator("#answers .draft")).to_have_count(0)
     expect(llm_page.locator("#answers .card")).to_contain_text("90 days")
-    expect(llm_page.locator("#answers .note")).to_contain_text("openai/m was stopped")
+    expect(llm_page.locator("#answers .note").last).to_contain_text("openai/m was stopped")
     expect(llm_page.locator("#answers .spent")).to_contain_text("extractive")
     model.script = slowly(0.0)  # type: ignore[assignment]
     ask(llm_page, QUESTION)

@@ -107,7 +107,7 @@ def make(shared: Shared) -> AskTab:
         clear = gr.Button("New conversation", elem_id="new", **small)
         if shared.desk.engine != render.OWN_WORDS:
             trial = gr.Button("Test connection", elem_id="trial", **small)
-            trial.click(_try_model(shared), queue=False, api_visibility="private")
+            trial.click(_try_model(shared), concurrency_limit=4, api_visibility="private")
     tab = AskTab(
         answers,
         gr.State(Conversation(), time_to_live=14_400),
