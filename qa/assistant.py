@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -138,25 +139,31 @@ class Assistant:
         started = time.perf_counter()
         text = checked(question)
         gathered = self._of_one_state(lambda: self._gather(text, policies))
-        verifier = Verifier()
-        own = [extracted(material, verifier) for material in gathered.materials]
-        preview = self._finished(gathered, own, verifier, started)
-        if self.llm is None or not own:
-            yield preview
+        if self.llm is None or not gathered.materials:
+            yield self._own(gathered, started)
             return
-        yield Preview(preview)
         from qa.compose import Composed, combined, compose, with_costs
 
         made: dict[str, Composed] = {}
-        for event in compose(self.llm, self._replies, text, gathered.materials):
-            if isinstance(event, Draft):
-                yield event
-            else:
-                made[event.policy] = event
+        with closing(compose(self.llm, self._replies, text, gathered.materials)) as events:
+            if self.llm.is_loaded:  # loading it would keep the evidence waiting
+                next(events)  # asks
+            yield Preview(self._own(gathered, started))
+            for event in events:
+                if isinstance(event, Draft):
+                    yield event
+                else:
+                    made[event.policy] = event
         verifier = Verifier()
         answers = combined(gathered.materials, made, verifier, engine=self.llm.name)
         answer = self._finished(gathered, answers, verifier, started)
         yield with_costs(answer, made.values(), engine=self.llm.name)
+
+    def _own(self, gathered: _Gathered, started: float) -> Answer:
+        """Return the answer in the policies' own words."""
+        verifier = Verifier()
+        own = [extracted(material, verifier) for material in gathered.materials]
+        return self._finished(gathered, own, verifier, started)
 
     @cached_property
     def _replies(self) -> Replies:

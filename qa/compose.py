@@ -5,7 +5,8 @@ A policy is alone in its request, so that whatever it says can change no other p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
@@ -39,30 +40,39 @@ class Composed:
     tokens_out: int | None = 0
 
 
-def compose(
-    llm: LLM, replies: Replies, question: str, materials: Sequence[Material]
-) -> Iterator[Draft | Composed]:
+Events = Generator[Draft | Composed, None, None]
+
+
+def compose(llm: LLM, replies: Replies, question: str, materials: Sequence[Material]) -> Events:
     """Yield drafts as they arrive, and what came of each policy that is worth a request.
 
-    Closing the iterator cancels the requests. No failure is raised: it is the policy's problem.
+    The first is a draft without words, as soon as all is asked. Closing the iterator cancels the
+    requests. No failure is raised: it is the policy's problem.
     """
     asked: dict[str, _Request] = {}
+    known: list[Draft | Composed] = []
     for material in materials:
         if material.reading.p_stated < FLOOR or not material.passages:
             continue
         try:
             request = _request(llm, question, material)
         except LLMError as error:
-            yield _failed(material.policy.id, error)
+            known.append(_failed(material.policy.id, error))
             continue
         kept = replies.get(material.policy.id, request.key)
         done = tuple(request.finished(Reply(kept, 0, 0))) if kept is not None else ()
         if _is_good(done):
-            yield from done
+            known += done
         else:
             asked[material.policy.id] = request
-    if asked:
-        yield from _asked(llm, replies, asked)
+    if not asked:
+        yield Draft("", "")
+        yield from known
+        return
+    with closing(_asked(llm, replies, asked)) as coming:
+        yield next(coming)
+        yield from known
+        yield from coming
 
 
 def combined(
@@ -107,7 +117,7 @@ def rewritten(llm: LLM, before: str, asked: str) -> str | None:
     return found if is_fit else None
 
 
-def _asked(llm: LLM, replies: Replies, asked: Mapping[str, _Request]) -> Iterator[Draft | Composed]:
+def _asked(llm: LLM, replies: Replies, asked: Mapping[str, _Request]) -> Events:
     stream = llm.stream({id_: one.built.prompt for id_, one in asked.items()})
     try:
         for id_, said in stream:

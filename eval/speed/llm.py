@@ -36,19 +36,21 @@ def main(home: str) -> None:
 
 
 def _measure(home: str, url: str, requests: list[bytes]) -> None:
+    import httpx
+
     from index.settings import Settings
     from qa import Assistant
 
     settings = Settings(home=Path(home), llm="openai/m", llm_base_url=url, llm_cache=False)
     evidence, added = [], []
-    with closing(Assistant.open(settings=settings)) as assistant:
+    with closing(Assistant.open(settings=settings)) as assistant, httpx.Client() as client:
         assistant.ask(COLD)
         for question in QUESTIONS[:_ASKED]:
             requests.clear()
             seen, spoken = _streamed(assistant, question)
             evidence.append(seen)
             if spoken is not None:  # where no policy was worth a request, nobody waits for one
-                added.append(spoken - _bare(url, requests[0]))
+                added.append(spoken - _bare(client, url, requests[0]))
     print(json.dumps({"evidence": evidence, "added": added}))
 
 
@@ -66,13 +68,11 @@ def _streamed(assistant: Any, question: str) -> tuple[float, float | None]:
     return seen or 0.0, spoken
 
 
-def _bare(url: str, request: bytes) -> float:
+def _bare(client: Any, url: str, request: bytes) -> float:
     """Return the seconds to the first words of a request without policyqa."""
-    import httpx
-
     started, first = time.perf_counter(), None
     headers = {"Content-Type": "application/json"}
-    with httpx.stream(
+    with client.stream(
         "POST", f"{url}/chat/completions", content=request, headers=headers, timeout=60
     ) as reply:
         for line in reply.iter_lines():

@@ -84,6 +84,11 @@ class LLM:
             return self._adapter
 
     @property
+    def is_loaded(self) -> bool:
+        """Whether what speaks to the model is there, and need not be loaded first."""
+        return self._adapter is not None
+
+    @property
     def window(self) -> int:
         """Tokens that prompt and reply have together. Raises LLMError as ``adapter`` does."""
         return self.adapter.window
@@ -100,13 +105,14 @@ class LLM:
     def stream(self, prompts: Mapping[str, Prompt]) -> Generator[tuple[str, Said], None, None]:
         """Ask several prompts at once; yield what comes of each as it comes, by its key.
 
-        Where nothing comes for a while, None does, under no key. Closing the iterator cancels what is
-        not done, and closes its connections.
+        First, and where nothing comes for a while, None comes, under no key: the first says that all
+        is asked. Closing the iterator cancels what is not done, and closes its connections.
         """
         said: SimpleQueue[tuple[str, Said] | None] = SimpleQueue()
         asking = asyncio.run_coroutine_threadsafe(self._all(prompts, said.put), self._running())
         asking.add_done_callback(lambda _: said.put(None))
         try:
+            yield "", None
             while True:
                 try:
                     one = said.get(timeout=_PULSE)

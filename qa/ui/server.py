@@ -6,10 +6,11 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from index.errors import UsageError
+from index.errors import LLMError, UsageError
 from qa.assistant import Assistant
 from qa.ui.desk import Desk
 
@@ -107,3 +108,6 @@ def _listening(address: Address) -> socket.socket:
 def _warm(assistant: Assistant) -> None:
     """Load what the first answer needs while the page is being made."""
     _ = assistant.home.encoder, assistant.reader
+    if assistant.llm:
+        with suppress(LLMError):  # it is told where it is asked
+            _ = assistant.llm.adapter
