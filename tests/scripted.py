@@ -94,6 +94,14 @@ def serving() -> Iterator[Server]:
         thread.join()
 
 
+def waited(check: Callable[[], bool]) -> bool:
+    """Wait for what another thread is about to do; tell whether it did."""
+    until = time.monotonic() + 5
+    while not check() and time.monotonic() < until:
+        time.sleep(0.01)
+    return check()
+
+
 class _GoneError(Exception):
     """The client has closed the connection."""
 

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from scripted import WIRES, Act, Asked, Server, honest, passages_of, policy_of, reply
+from scripted import WIRES, Act, Asked, Server, honest, passages_of, policy_of, reply, waited
 
 from index import build
 from index.encode import Encoder
@@ -304,19 +304,31 @@ def test_evidence_is_there_before_a_slow_model_speaks_and_leaving_cancels_it(
         assert isinstance(preview, Preview)
         assert time.monotonic() - started < 2
         assert preview.answer.answers
-    assert llm_server.asked == []
+        assert waited(lambda: llm_server.asked != [])  # nothing more is taken from the iterator
+    assert waited(lambda: llm_server.hung_up == 1)
+
+
+def test_a_model_that_has_to_be_loaded_does_not_keep_the_evidence_waiting(
+    ask_with: Open, llm_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    llm_server.script = honest
+    assistant = ask_with()
+    assert assistant.llm
+    monkeypatch.setattr(assistant.llm, "_adapter", None)
+    with closing(assistant.stream(QUESTION, policies=["webee"])) as events:
+        assert isinstance(next(events), Preview)
+        assert not assistant.llm.is_loaded
+        *_, answer = events
+    assert isinstance(answer, Answer)
+    assert answer.engine == "openai/m"
 
 
 def test_leaving_amid_the_drafts_closes_the_connection(ask_with: Open, llm_server: Server) -> None:
     llm_server.script = lambda asked: Act(honest(asked).text * 20, piece=8, pace=0.02)
     events = ask_with().stream(QUESTION, policies=["webee"])
-    while not isinstance(next(events), Draft):
-        pass
-    events.close()  # type: ignore[attr-defined]
-    until = time.monotonic() + 5
-    while not llm_server.hung_up and time.monotonic() < until:
-        time.sleep(0.01)
-    assert llm_server.hung_up == 1
+    assert next(one for one in events if isinstance(one, Draft) and one.text)
+    events.close()
+    assert waited(lambda: llm_server.hung_up == 1)
 
 
 def test_policies_that_the_reader_is_sure_are_silent_cost_nothing(

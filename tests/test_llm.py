@@ -5,12 +5,11 @@ from __future__ import annotations
 import doctest
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import OpenLLM
-from scripted import WIRES, Act, Asked, Server
+from scripted import WIRES, Act, Asked, Server, waited
 
 from index.errors import (
     LLMAuthError,
@@ -32,14 +31,6 @@ PROMPT = Prompt("You are careful.", "What is kept?", {"type": "object"})
 TEXT = "Kept for 90 days, “as needed” – naïve, 個人情報."
 SOON = {"llm_first_seconds": 0.4, "llm_idle_seconds": 0.4, "llm_total_seconds": 1.5}
 every_wire = pytest.mark.parametrize("wire_format", WIRES)
-
-
-def waited(check: Callable[[], bool]) -> bool:
-    """Wait for what another thread is about to do."""
-    until = time.monotonic() + 5
-    while not check() and time.monotonic() < until:
-        time.sleep(0.01)
-    return check()
 
 
 def test_documented_examples_hold() -> None:
@@ -187,7 +178,8 @@ def test_who_stops_listening_closes_the_connection(
 ) -> None:
     llm_server.acts = [Act(TEXT * 50, pace=0.02)]
     said = open_llm(wire_format).stream({"k": PROMPT})
-    next(said)
+    assert next(said) == ("", None)
+    assert next(one for _, one in said if one)
     said.close()
     assert waited(lambda: llm_server.hung_up == 1)
 
