@@ -15,7 +15,7 @@ export Q
 export HF_HUB_OFFLINE := 1
 export ANONYMIZED_TELEMETRY := False
 
-.PHONY: ask chat test check eval gate speed train lock clean
+.PHONY: ask chat test check eval gate speed train pictures lock clean
 
 ask: $(BASE)/.installed  ## answer a question: make ask Q="is my data sold?"
 	@$(BASE)/bin/policyqa ask "$$Q"
@@ -58,9 +58,12 @@ $(DEV)/.installed: requirements-dev.lock pyproject.toml
 	$(DEV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
+pictures: $(DEV)/.installed  ## draw the README's pictures of the chat
+	$(DEV)/bin/python tests/pictures.py
+
 lock: $(DEV)/.installed  ## resolve both lock files again
 	$(DEV)/bin/python -m piptools compile $(LOCK) --generate-hashes -o requirements.lock
-	$(DEV)/bin/python -m piptools compile $(LOCK) --extra encoders --extra eval --extra llm --extra dev -o requirements-dev.lock
+	$(DEV)/bin/python -m piptools compile $(LOCK) --extra encoders --extra eval --extra llm --extra hf --extra dev -o requirements-dev.lock
 	sed -i 's/^\(torch==[0-9.]*\)+cpu/\1/' requirements-dev.lock
 
 clean:  ## remove the environments

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +14,7 @@ from rich.text import Text
 from index.errors import UsageError
 from index.settings import Settings
 from qa import terminal
-from qa.cli import ConfigOption, HomeOption, handled
+from qa.cli import ConfigOption, HomeOption, LLMOption, handled
 
 if TYPE_CHECKING:
     from eval.benchmarks import Benchmark
@@ -62,13 +62,14 @@ def run(
     out: OutOption = None,
     home: HomeOption = None,
     config: ConfigOption = None,
+    llm: LLMOption = None,
 ) -> None:
     """Ask a set's questions, print the figures beside controls and write the report.
 
     What is answered is kept: after Ctrl-C the same command goes on where it stopped.
     """
     with handled(as_json=False):
-        settings = Settings.load(config=config, home=home)
+        settings = Settings.load(config=config, home=home, llm=llm)
         made = _run(settings, set_name, split, systems or ["policyqa"], data, out)
         _refuse(_uncaught(made), hint=_DISTRUST)
 
@@ -197,7 +198,7 @@ def gate(
 
         before = None if update else load(baseline)
         name, _, split = (before.set if before else "gold/all").partition("/")
-        settings = Settings.load(config=config, home=home)
+        settings = Settings.load(config=config, home=home, llm="none")
         now = _run(settings, name, split, ["policyqa"], data, out)
         if before is None:
             baseline.write_text(dump(now), encoding="utf-8")
@@ -246,12 +247,15 @@ def judge(
             )
         name, _, split = made.set.partition("/")
         benchmark = sets.load(name, split, data)
-        complete = load_llm(llm, Settings.load(config=config))
+        judge_llm = load_llm(Settings.load(config=config, llm=llm))
+        if judge_llm is None:
+            raise UsageError("no language model is named", hint="name one: --llm openai/qwen3")
         answers = responses(folder, made.systems[system], benchmark)
-        with _kept_in(folder) as progress:
+        with _kept_in(folder) as progress, closing(judge_llm):
             judging.judge(
-                benchmark, answers, complete, folder, model=llm, system=system, progress=progress
-            )
+                benchmark, answers, judge_llm.complete, folder, model=llm, system=system,
+                progress=progress,
+            )  # fmt: skip
         _write(made, benchmark, folder)
         terminal.out().print(Text(f"what was said of each answer: {folder / judging.FILE_NAME}"))
 

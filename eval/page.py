@@ -199,11 +199,18 @@ def html(
 
 
 def _groups(report: Report, system: str) -> dict[str, Any]:
-    """Return one system's figures by split and kind: the head and the rows of a table."""
+    """Return one system's figures by engine, split and kind: the head and the rows of a table."""
     one = report.systems[system]
-    names = ("right status", "hit@1", "false answers", "false refusals", "token F1", "facts")
+    names = (
+        "right status", "hit@1", "false answers", "false refusals", "token F1", "facts",
+        *(("calibration error", "unverified statements") if one.engines else ()),
+    )  # fmt: skip
     there = [name for name in names if name in one.figures]
-    groups = {**{f"split: {name}": of for name, of in one.splits.items()}, **one.kinds}
+    groups = {
+        **{f"engine: {name or 'none'}": of for name, of in one.engines.items()},
+        **{f"split: {name}": of for name, of in one.splits.items()},
+        **one.kinds,
+    }
     rows = [
         [printable(name), *_counted([of.get(metric) for metric in there])]
         for name, of in groups.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,17 @@ _KEY = ("case", "policy", "kind", "split", "cluster")
 
 @dataclass(frozen=True, slots=True)
 class SystemReport:
-    """One system's figures, overall and by split and kind, and the rows they are of."""
+    """One system's figures, overall and by split and kind, and the rows they are of.
+
+    ``engines`` has them for each engine that worded answers, where there is more than one: each is
+    as sure of itself as it is, so each has a calibration of its own.
+    """
 
     figures: Mapping[str, Estimate]
     splits: Mapping[str, Mapping[str, Estimate]]
     kinds: Mapping[str, Mapping[str, Estimate]]
     scores: tuple[Score, ...]
+    engines: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
 
     @property
     def answered(self) -> int:
@@ -96,12 +101,21 @@ def make(run: Run, benchmark: Benchmark, out: Path) -> Report:
 def system_report(benchmark: Benchmark, made: Mapping[str, Response]) -> SystemReport:
     """Score a system's responses."""
     scores = score(benchmark, made)
+    engines = _grouped(scores, _engine_of(made))
     return SystemReport(
         figures=figures(scores),
         splits={name: figures(rows) for name, rows in _grouped(scores, lambda s: s.split)},
         kinds={name: figures(rows, MEANS) for name, rows in _grouped(scores, lambda s: s.kind)},
         scores=tuple(scores),
+        engines={name: figures(rows) for name, rows in engines} if len(engines) > 1 else {},
     )
+
+
+def _engine_of(made: Mapping[str, Response]) -> Callable[[Score], str]:
+    engines = {
+        (case, one.policy): one.engine for case, said in made.items() for one in said.predictions
+    }
+    return lambda row: engines.get((row.case, row.policy), "")
 
 
 def _grouped(scores: Sequence[Score], by: Callable[[Score], str]) -> list[tuple[str, list[Score]]]:

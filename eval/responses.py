@@ -36,7 +36,7 @@ class Prediction:
     """What a system made of one policy for a case.
 
     ``ranked`` are spans, best first, whether or not it would refuse; ``cited`` is what it shows.
-    ``unverified`` counts statements that are shown without a quote.
+    ``unverified`` counts statements that are shown without a quote; ``engine`` worded the answer.
     """
 
     policy: str
@@ -45,6 +45,7 @@ class Prediction:
     ranked: tuple[Span, ...]
     text: str = ""
     unverified: Annotated[int, Field(ge=0)] = 0
+    engine: str = ""
 
     @property
     def stated(self) -> bool:

@@ -36,7 +36,9 @@ from index.errors import DocumentError, PolicyQAError, UsageError
 from index.home import Home
 from index.settings import Settings
 from index.types import Policy
+from qa import prompts
 from qa.assistant import Assistant
+from qa.llm import load_llm
 
 FOLDER = "evaluation"
 ROOT = Path(__file__).parents[1]
@@ -209,8 +211,18 @@ def _index_basis(benchmark: Benchmark, settings: Settings) -> str:
 def _answer_basis(benchmark: Benchmark, settings: Settings) -> Iterator[str]:
     """Yield what an answer depends on beside the index."""
     yield str(settings.evidence)
+    yield from _model(settings)
     yield repr(benchmark.cases)
     yield from map(_content, _sources(*(ROOT / name for name in _ANSWERED_BY)))
+
+
+def _model(settings: Settings) -> Iterator[str]:
+    """Yield what tells the language model and what it is asked from others, if one words the answers."""
+    if llm := load_llm(settings):
+        yield from (llm.address, str(settings.llm_context), prompts.VERSION)
+        family, _, name = llm.name.partition("/")
+        if family == "hf":
+            yield from map(_content, _sources(Path(name)))
 
 
 def _sources(*places: Path) -> list[Path]:

@@ -173,6 +173,7 @@ def remove(home: Home, policy: str) -> None:
             partial(recovery.fill, home, but=policy),
             partial(home.catalog.remove, policy, on_purpose=True),
         )
+        home.forget(policy)
         recovery.finish(home)
 
 
@@ -278,6 +279,7 @@ class _Sync:
 
     def tidy(self) -> None:
         """Leave nothing in the files of what was removed, and little of what was changed."""
+        self.home.sweep_derived()
         if self.outcome["removed"] or self.home.deleted > len(self.home.catalog.passage_ids()):
             recovery.renew(self.home)
 
@@ -292,6 +294,7 @@ class _Sync:
         if self._is_last(source):
             recovery.begin(self.home)
             self.home.catalog.remove(source.policy)
+            self.home.forget(source.policy)
             self.ids = {hash_: id_ for hash_, id_ in self.ids.items() if id_ != source.policy}
             self.outcome["removed"].append(source.policy)
         else:
@@ -317,6 +320,7 @@ class _Sync:
             left = before - {indexed.passage.id for indexed in version.passages}
             vectors.delete(sorted(left))
             home.count_deleted(len(left))
+        home.forget(policy.id)
         self.ids = {hash_: id_ for hash_, id_ in self.ids.items() if id_ != policy.id}
         self.ids[policy.sha256] = policy.id
         self.sources[path] = Source(path, root, policy.id)

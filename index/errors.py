@@ -10,6 +10,14 @@ PolicyQAError
 │   └── ServerError             the configured Chroma server cannot be used
 ├── EncoderError            the encoder cannot be loaded or is not the recorded one
 ├── LLMError                the configured language model did not answer
+│   ├── LLMUnreachableError     nothing listens where it is said to be
+│   ├── LLMTimeoutError         a deadline passed: connect, first token, idle or total
+│   ├── LLMOverloadedError      it has too much to do, or failed; it may work later
+│   ├── LLMAuthError            it refuses the key, or wants one
+│   ├── LLMRequestError         it refuses the request: an unknown model, too long a prompt
+│   ├── LLMTruncatedError       its answer ended before it was complete
+│   ├── LLMProtocolError        it sent something that is no answer
+│   └── LLMEmptyError           its answer has no text
 └── BusyError               more people ask at once than can wait
 
 Each says what, which and why in its message, and what to do next in its hint.
@@ -78,9 +86,64 @@ class EncoderError(PolicyQAError):
 
 
 class LLMError(PolicyQAError):
-    """The configured language model cannot be reached, or sent something that is no answer."""
+    """The configured language model cannot be reached, or sent something that is no answer.
+
+    ``retry_after`` are the seconds it asked to wait, if it did.
+    """
 
     code = "llm"
+
+    def __init__(self, message: str, *, hint: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+class LLMUnreachableError(LLMError):
+    """No connection to the language model's server could be made."""
+
+    code = "llm_unreachable"
+
+
+class LLMTimeoutError(LLMError):
+    """The language model did not answer within one of its deadlines."""
+
+    code = "llm_timeout"
+
+
+class LLMOverloadedError(LLMError):
+    """The language model's server has too much to do, or failed; the same may work later."""
+
+    code = "llm_overloaded"
+
+
+class LLMAuthError(LLMError):
+    """The language model's server refuses the key, or wants one."""
+
+    code = "llm_auth"
+
+
+class LLMRequestError(LLMError):
+    """The language model's server refuses the request, such as a model it does not know."""
+
+    code = "llm_bad_request"
+
+
+class LLMTruncatedError(LLMError):
+    """The language model's answer ended before it was complete."""
+
+    code = "llm_truncated"
+
+
+class LLMProtocolError(LLMError):
+    """The language model sent something that is no answer."""
+
+    code = "llm_protocol"
+
+
+class LLMEmptyError(LLMError):
+    """The language model's answer has no text."""
+
+    code = "llm_empty"
 
 
 class BusyError(PolicyQAError):

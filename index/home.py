@@ -22,6 +22,7 @@ from index.types import Policy
 from index.vectors import REPAIR, VectorStore, fingerprint
 
 FOLDER = "chroma"
+DERIVED = "derived"
 _COLLECTION = "passages"
 _BUILT_WITH, _STORE, _IDENTITY = "built_with", "store", "identity"
 _PROBED, _DELETED = "probed", "deleted"
@@ -220,6 +221,23 @@ class Home:
         folder = self.files / FOLDER
         for left in folder.iterdir() if folder.exists() else ():
             if left.name != used:
+                _delete(left)
+
+    def derived(self, policy: str) -> Path:
+        """Return the folder of what others keep that is made from a policy's text."""
+        return self.files / DERIVED / policy
+
+    def forget(self, policy: str) -> None:
+        """Delete what is kept that was made from a policy's text."""
+        if self.derived(policy).exists():
+            _delete(self.derived(policy))
+
+    def sweep_derived(self) -> None:
+        """Delete what was made from policies that are there no more."""
+        known = set(self.catalog.policy_ids())
+        folder = self.files / DERIVED
+        for left in folder.iterdir() if folder.exists() else ():
+            if left.name not in known:
                 _delete(left)
 
     @property

@@ -8,6 +8,9 @@ may be somebody else's.
 from __future__ import annotations
 
 import os
+import shlex
+import stat
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +45,17 @@ class Settings(BaseSettings):
     allow_download: bool = False
     chroma_url: str | None = None
     evidence: int = Field(default=24, ge=1, le=100)
+    llm: str = "none"
     llm_base_url: str | None = None
     llm_api_key: SecretStr | None = None
+    llm_key_file: Path | None = None
+    llm_context: int = Field(default=8192, ge=512)
+    llm_at_once: int = Field(default=4, ge=1, le=64)
+    llm_connect_seconds: float = Field(default=5.0, gt=0)
+    llm_first_seconds: float = Field(default=60.0, gt=0)
+    llm_idle_seconds: float = Field(default=20.0, gt=0)
+    llm_total_seconds: float = Field(default=180.0, gt=0)
+    llm_cache: bool = True
 
     @classmethod
     def load(cls, *, config: Path | None = None, **options: Any) -> Settings:
@@ -85,7 +97,24 @@ class Settings(BaseSettings):
             raise UsageError(
                 f"cannot read {str(file)!r}: {error}", hint="correct the file or remove it"
             ) from error
+        if merged.llm_api_key and "llm_api_key" in _written(file):
+            refuse_readable(file)
         return cls.model_construct(**{**merged.model_dump(), "home": _expanded(merged.home)})
+
+
+def refuse_readable(file: Path) -> None:
+    """Raise UsageError if others may read a file that holds a key."""
+    mode = stat.S_IMODE(file.stat().st_mode)
+    if os.name == "posix" and mode & 0o077:
+        raise UsageError(
+            f"{str(file)!r} holds a key, and its mode {mode:04o} lets others read it",
+            hint=f"chmod 600 {shlex.quote(str(file))}",
+        )
+
+
+def _written(file: Path) -> dict[str, Any]:
+    """Return what a settings file says."""
+    return tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
 
 
 def _expanded(home: Path) -> Path:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from index.build import Progress, ensure_bundled
 from index.encode import OnnxEncoder
@@ -16,8 +16,9 @@ from index.errors import UsageError
 from index.home import Home
 from index.recovery import recover
 from index.settings import Settings
-from index.types import Policy
+from index.types import Policy, Sentence
 from qa import extract
+from qa.answers import Material, extracted
 from qa.compare import COMMON_QUESTIONS, Comparison, compare
 from qa.reader import Reader
 from qa.reader.linear import LinearReader
@@ -28,19 +29,35 @@ from qa.retrieve import DEEP, Retrieval, retrieve
 from qa.route import Route, find_policy, route
 from qa.types import (
     Answer,
+    Draft,
+    Event,
     PolicyAnswer,
+    Preview,
     Problem,
     Question,
     Reading,
     SearchResult,
     SearchResults,
-    Statement,
 )
 from qa.verify import Sections, Verifier
 
+if TYPE_CHECKING:  # only where a language model is configured
+    from qa.llm import LLM
+    from qa.replies import Replies
+
 LONGEST_QUESTION = 2000
-_JUST_BELOW = 0.49
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Gathered:
+    """What one state of the index has on a question."""
+
+    question: str
+    where: Route
+    materials: tuple[Material, ...]
+    omitted: int
+    problems: tuple[Problem, ...]
 
 
 class Assistant:
@@ -49,6 +66,7 @@ class Assistant:
     def __init__(self, home: Home, reader: Reader | None = None) -> None:
         self.home = home
         self._given_reader = reader
+        self.llm = _llm(home.settings)
         self._policies: tuple[Policy, ...] = ()
         self._generation = -1
 
@@ -62,7 +80,8 @@ class Assistant:
     ) -> Assistant:
         """Open a home (the default one if None); a new one indexes the bundled policies first.
 
-        Raises HomeError, StoreError or EncoderError when it cannot be used.
+        Raises HomeError, StoreError or EncoderError when it cannot be used, and UsageError for a
+        language model that cannot.
         """
         opened = Home(settings or Settings.load(home=Path(home) if home else None))
         recover(opened)
@@ -70,7 +89,9 @@ class Assistant:
         return cls(opened)
 
     def close(self) -> None:
-        """Close the home."""
+        """Close the home, and cancel what a language model is asked."""
+        if self.llm:
+            self.llm.close()
         self.home.close()
 
     @cached_property
@@ -101,31 +122,77 @@ class Assistant:
 
         Raises UsageError (empty or too long, unknown or ambiguous policy) and StoreError.
         """
+        *_, answer = self.stream(question, policies=policies)
+        assert isinstance(answer, Answer)  # noqa: S101
+        return answer
+
+    def stream(self, question: str, *, policies: Sequence[str] = ()) -> Iterator[Event]:
+        """Answer a question as ``ask`` does; where a language model is configured, as it comes.
+
+        First comes the answer in the policies' own words, then the model's words as drafts, then
+        the verified answer. Closing the iterator cancels the model's requests. Only the first step
+        reads the index.
+        """
         started = time.perf_counter()
         text = checked(question)
-        answer = self._of_one_state(lambda: self._ask(text, policies))
-        return replace(answer, seconds=time.perf_counter() - started)
+        gathered = self._of_one_state(lambda: self._gather(text, policies))
+        verifier = Verifier()
+        own = [extracted(material, verifier) for material in gathered.materials]
+        preview = self._finished(gathered, own, verifier, started)
+        if self.llm is None or not own:
+            yield preview
+            return
+        yield Preview(preview)
+        from qa.compose import Composed, combined, compose, with_costs
 
-    def _ask(self, text: str, policies: Sequence[str]) -> Answer:
+        made: dict[str, Composed] = {}
+        for event in compose(self.llm, self._replies, text, gathered.materials):
+            if isinstance(event, Draft):
+                yield event
+            else:
+                made[event.policy] = event
+        verifier = Verifier()
+        answers = combined(gathered.materials, made, verifier, engine=self.llm.name)
+        answer = self._finished(gathered, answers, verifier, started)
+        yield with_costs(answer, made.values(), engine=self.llm.name)
+
+    @cached_property
+    def _replies(self) -> Replies:
+        from qa.replies import Replies
+
+        return Replies(self.home, is_on=self.home.settings.llm_cache)
+
+    def _gather(self, text: str, policies: Sequence[str]) -> _Gathered:
         where = self._route(text, policies)
         readings, retrieval = self._read(text, where)
-        verifier = Verifier()
-        ranked = sorted(readings.items(), key=lambda item: -item[1].p_stated)
         by_id = {policy.id: policy for policy in self.policies}
-        drafted = [self._answer(by_id[id_], reading, verifier) for id_, reading in ranked]
+        materials = tuple(
+            Material(by_id[id_], reading, self._section_of(by_id[id_]), self._sentences(by_id[id_]))
+            for id_, reading in sorted(readings.items(), key=lambda item: -item[1].p_stated)
+        )
+        problems = tuple(self._standing_problems(text))
+        return _Gathered(text, where, materials, retrieval.omitted, problems)
+
+    def _finished(
+        self,
+        gathered: _Gathered,
+        answers: Sequence[PolicyAnswer],
+        verifier: Verifier,
+        started: float,
+    ) -> Answer:
         # Again: what the reader was sure of may have no quote, and is then not stated.
-        answers = tuple(sorted(drafted, key=lambda one: -one.p_stated))
+        ranked = tuple(sorted(answers, key=lambda one: -one.p_stated))
         if self.span_reader:
-            answers = emphasised(self.span_reader, text, answers)
+            ranked = emphasised(self.span_reader, gathered.question, ranked)
         return Answer(
-            question=text,
-            policies=where.policies,
-            answers=answers,
-            unknown_names=where.unknown_names,
-            omitted=retrieval.omitted,
+            question=gathered.question,
+            policies=gathered.where.policies,
+            answers=ranked,
+            unknown_names=gathered.where.unknown_names,
+            omitted=gathered.omitted,
             engine=extract.ENGINE,
-            problems=(*self._standing_problems(text), *verifier.problems),
-            seconds=0.0,
+            problems=(*gathered.problems, *verifier.problems),
+            seconds=time.perf_counter() - started,
         )
 
     def compare(
@@ -143,6 +210,17 @@ class Assistant:
         return compare(
             lambda question: self.ask(question, policies=ids), questions, ids, progress=progress
         )
+
+    def rewrite(self, before: str, asked: str) -> str | None:
+        """Return a follow-up as a question of its own, in a language model's words.
+
+        None where no model is configured, or it does not answer: then rules do that.
+        """
+        if self.llm is None:
+            return None
+        from qa.compose import rewritten
+
+        return rewritten(self.llm, before, asked)
 
     def read(self, question: str, policy: Policy) -> Reading:
         """Return what the reader makes of one policy's evidence; ``ask`` is built on it."""
@@ -196,28 +274,19 @@ class Assistant:
         found = retrieve(self.home, question, scope, top_k=top_k or self.home.settings.evidence)
         return {id_: self.reader.read(question, e) for id_, e in found.evidence.items()}, found
 
-    def _answer(self, policy: Policy, reading: Reading, verifier: Verifier) -> PolicyAnswer:
-        drafted = extract.claims(policy, reading) if reading.p_stated >= 0.5 else ()
-        statements, citations = verifier.verify(policy, drafted, self._section_of(policy))
-        stated = bool(citations)
-        closest = () if stated else extract.nearest(policy, reading)
-        return PolicyAnswer(
-            policy=policy.id,
-            name=policy.names[0],
-            title=policy.title,
-            status="stated" if stated else "not_stated",
-            text=_in_words(policy, statements),
-            p_stated=reading.p_stated if stated else min(reading.p_stated, _JUST_BELOW),
-            statements=statements,
-            citations=citations,
-            nearest=verifier.verify(policy, closest, self._section_of(policy))[1],
-        )
-
     def _section_of(self, policy: Policy) -> Sections:
         """Return what finds the section path of an offset in a policy."""
         sections = self.home.catalog.sections(policy.id)
         starts = [section.start for section in sections]
         return lambda offset: sections[bisect_right(starts, offset) - 1].path if starts else ""
+
+    def _sentences(self, policy: Policy) -> tuple[Sentence, ...]:
+        """Return all sentences of a policy, in its order, if a model's quotes may need them."""
+        if self.llm is None:
+            return ()
+        stored = self.home.passages(policy).values()
+        found = {s.start: s for one in stored for s in one.passage.sentences}
+        return tuple(found[start] for start in sorted(found))
 
     def _standing_problems(self, question: str) -> Iterator[Problem]:
         names = (name for policy in self.policies for name in policy.names)
@@ -250,12 +319,9 @@ def checked(question: str) -> str:
     return text
 
 
-def _in_words(policy: Policy, statements: Sequence[Statement]) -> str:
-    if not statements:
-        return f"{policy.names[0]} does not state this."
-    return " ".join(_with_markers(statement) for statement in statements)
+def _llm(settings: Settings) -> LLM | None:
+    if settings.llm == "none":
+        return None
+    from qa.llm import load_llm
 
-
-def _with_markers(statement: Statement) -> str:
-    marks = "".join(f" [{marker}]" for marker in statement.markers)
-    return f"“{statement.text}”{marks}" if statement.verified else f"{statement.text} (unverified)"
+    return load_llm(settings)

@@ -1,19 +1,24 @@
-"""What a follow-up question refers to, by rule: the question before it, and whom that was about.
+"""What a follow-up question refers to: the question before it, and whom that was about.
 
 A conversation is a frozen value of bounded length. A follow-up ("and WebEngage?", "for how long?")
-becomes a full question, which is shown and can be edited; what is no follow-up stays as it is.
+becomes a full question, which is shown and can be edited; what is no follow-up stays as it is. That is
+done by rule, and by a language model where one is configured: it sees questions only, and who they are
+about stays with the rules.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from index.errors import AmbiguousNameError
 from index.types import Policy
 from qa.route import mentioned
 from qa.types import Answer
+
+Rewrite = Callable[[str, str], str | None]
+"""Words a follow-up as a question of its own, from the question before and it; None if it cannot."""
 
 MOST_TURNS = 12
 """Turns that a conversation remembers; the oldest goes first."""
@@ -75,10 +80,11 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A question of a conversation, and the answer to it."""
+    """A question of a conversation, the answer to it, and what a person called that, if anything."""
 
     resolved: Resolved
     answer: Answer
+    verdict: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +100,50 @@ class Conversation:
         extra = max(0, len(turns) - MOST_TURNS)
         return replace(self, turns=turns[extra:], dropped=self.dropped + extra)
 
+    def with_verdict(self, at: int, verdict: str) -> Conversation:
+        """Return the conversation with a verdict on the answer of one of its turns."""
+        judged = replace(self.turns[at], verdict=verdict)
+        return replace(self, turns=(*self.turns[:at], judged, *self.turns[at + 1 :]))
+
 
 def resolve(
-    text: str, before: Resolved | None, policies: Sequence[Policy], chosen: Sequence[str] = ()
+    text: str,
+    before: Resolved | None,
+    policies: Sequence[Policy],
+    chosen: Sequence[str] = (),
+    rewrite: Rewrite | None = None,
 ) -> Resolved:
     """Return the full question of a follow-up to the one ``before``; ``chosen`` limit it.
 
-    Whom a follow-up names counts for more than whom was chosen or talked about before.
+    Whom a follow-up names counts for more than whom was chosen or talked about before. ``rewrite``
+    words it, if it can.
     """
-    asked = " ".join(text.split())
+    found = _by_rule(" ".join(text.split()), before, policies, chosen)
+    written = rewrite(before.question, found.asked) if rewrite and before else None
+    if not written or written == found.question or not found.asked.strip(_END):
+        return found
+    if written == found.asked:
+        return Resolved(found.asked, found.asked, tuple(chosen))
+    # A rule that saw no follow-up has said nothing of whom it is about.
+    about = found.policies if found.is_changed else _whom(before, chosen, policies)
+    return Resolved(found.asked, written, () if _named(written, policies) else about)
+
+
+def _whom(
+    before: Resolved | None, chosen: Sequence[str], policies: Sequence[Policy]
+) -> tuple[str, ...]:
+    """Return whom a follow-up is about that names nobody."""
+    talked = (before.policies or _named(before.question, policies)) if before else ()
+    return tuple(chosen) or talked
+
+
+def _by_rule(
+    asked: str, before: Resolved | None, policies: Sequence[Policy], chosen: Sequence[str]
+) -> Resolved:
     own = tuple(chosen)
     if before is None or not asked.strip(_END):
         return Resolved(asked, asked, own)
-    about = own or before.policies or _named(before.question, policies)
+    about = _whom(before, own, policies)
     bridge = _BRIDGE.match(asked)
     if bridge and (found := _about(asked, asked[bridge.end() :], before, policies, about)):
         return found

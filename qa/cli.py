@@ -26,7 +26,9 @@ from qa import render, terminal
 from qa.batch import Answerer, batch_results
 
 if TYPE_CHECKING:
+    from index.settings import Settings
     from qa.assistant import Assistant
+    from qa.llm.trial import Trial
 
 Json = dict[str, Any]
 
@@ -51,6 +53,14 @@ EncoderOption = Annotated[
 ]
 DownloadOption = Annotated[
     bool | None, typer.Option("--allow-download", help="Let the encoder be fetched by its name.")
+]
+LLMOption = Annotated[
+    str | None,
+    typer.Option(
+        "--llm",
+        help="Let a model word the answer: ollama/MODEL, openai/MODEL, anthropic/MODEL, hf/PATH or "
+        "none [env: POLICYQA_LLM].",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 PolicyOption = Annotated[
@@ -98,14 +108,18 @@ def handled(as_json: bool) -> Iterator[None]:
 
 @contextmanager
 def opened(
-    home: Path | None, config: Path | None, encoder: str | None, allow_download: bool | None
+    home: Path | None,
+    config: Path | None,
+    encoder: str | None,
+    allow_download: bool | None,
+    llm: str | None = "none",
 ) -> Iterator[Assistant]:
     """Open the assistant; a new home indexes the bundled policies with a progress bar."""
     from index.settings import Settings
     from qa.assistant import Assistant
 
     settings = Settings.load(
-        config=config, home=home, encoder=encoder, allow_download=allow_download
+        config=config, home=home, encoder=encoder, allow_download=allow_download, llm=llm
     )
     with terminal.progress_bar(terminal.err()) as update:
         assistant = Assistant.open(settings=settings, progress=update)
@@ -125,10 +139,11 @@ def ask(
     config: ConfigOption = None,
     encoder: EncoderOption = None,
     allow_download: DownloadOption = None,
+    llm: LLMOption = None,
 ) -> None:
     """Answer a question with verified quotes. What a policy does not state is said to be so."""
     _one_of(question, batch, as_json)
-    with handled(as_json), opened(home, config, encoder, allow_download) as assistant:
+    with handled(as_json), opened(home, config, encoder, allow_download, llm) as assistant:
         if batch is not None:
             _run_batch(
                 batch,
@@ -182,6 +197,7 @@ def compare(
     as_json: JsonOption = False,
     home: HomeOption = None,
     config: ConfigOption = None,
+    llm: LLMOption = None,
 ) -> None:
     """Print several questions by several policies as a table."""
     from qa import compare as tables
@@ -190,7 +206,7 @@ def compare(
         raise typer.BadParameter("give --csv or --json, not both")
     with handled(as_json):
         asked = tables.read_questions(questions) if questions else tables.COMMON_QUESTIONS
-        with opened(home, config, None, None) as assistant:
+        with opened(home, config, None, None, llm) as assistant:
             table = assistant.compare(asked, policy or ())
         if as_json:
             print(json.dumps(tables.comparison_json(table)))
@@ -213,6 +229,7 @@ def chat(
     config: ConfigOption = None,
     encoder: EncoderOption = None,
     allow_download: DownloadOption = None,
+    llm: LLMOption = None,
 ) -> None:
     """Open the chat in a browser."""
     from qa.ui.server import Address, password_from, serve
@@ -220,7 +237,7 @@ def chat(
     with handled(as_json=False):
         address = Address(host, port, password_from(password_env))
         address.check()
-        with opened(home, config, encoder, allow_download) as assistant:
+        with opened(home, config, encoder, allow_download, llm) as assistant:
             serve(assistant, address, lambda url: print(f"policyqa chat: {url}", flush=True))
 
 
@@ -324,28 +341,47 @@ def doctor(
     repair: Annotated[
         bool, typer.Option("--repair", help="Make the vectors again from the catalog.")
     ] = False,
+    llm: LLMOption = None,
     as_json: JsonOption = False,
     home: HomeOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Check that the index is whole. With --repair, make again what is damaged."""
+    """Check that the index is whole, and a configured model answers.
+
+    With --repair, make again what is damaged. With --llm, or POLICYQA_LLM, the language model is
+    asked for one word, and what is wrong is said.
+    """
     from index import doctor as index_doctor
     from index.home import Home
     from index.recovery import recover
     from index.settings import Settings
 
-    with handled(as_json), closing(Home(Settings.load(config=config, home=home))) as opened_home:
-        if repair:
-            index_doctor.repair(opened_home)
-        else:
-            recover(opened_home)
-        found = index_doctor.examine(opened_home)
+    with handled(as_json):
+        settings = Settings.load(config=config, home=home, llm=llm)
+        with closing(Home(settings)) as opened_home:
+            if repair:
+                index_doctor.repair(opened_home)
+            else:
+                recover(opened_home)
+            found = index_doctor.examine(opened_home)
+        trial = _tried(settings)
     if as_json:
-        print(json.dumps({"damage": found}))
+        print(json.dumps({"damage": found, "llm": trial and trial.as_json()}))
     else:
         terminal.show_findings(terminal.out(), found)
-    if found:
+        if trial:
+            terminal.show_trial(terminal.out(), trial)
+    if found or (trial and trial.error):
         raise typer.Exit(1)
+
+
+def _tried(settings: Settings) -> Trial | None:
+    """Return how the configured language model answers, or None if none is."""
+    if settings.llm == "none":
+        return None
+    from qa.llm.trial import tried
+
+    return tried(settings)
 
 
 @app.command(

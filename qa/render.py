@@ -20,13 +20,15 @@ from index.types import Policy
 from qa.hedges import hedges
 
 if TYPE_CHECKING:  # they bring NumPy, which `policyqa --help` can do without
-    from qa.types import Answer, Citation, PolicyAnswer, SearchResults
+    from qa.types import Answer, Citation, PolicyAnswer, SearchResults, Statement
 
 Json = dict[str, Any]
 
 # What Markdown acts on anywhere in a line, and what it acts on at its beginning.
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~$]|&(?=[#\w]))")
 _BLOCK = re.compile(r"^(\d{0,9})([-+#=.)])(?=[-#=\s]|$)")
+OWN_WORDS = "extractive"
+"""The engine of an answer in the policy's own words, which are its statements and its quotes."""
 _SHOWN_QUOTE, _SHOWN_CLOSEST = 600, 160
 
 
@@ -112,6 +114,8 @@ def answer_json(answer: Answer) -> Json:
         "engine": answer.engine,
         "problems": [asdict(problem) for problem in answer.problems],
         "seconds": round(answer.seconds, 4),
+        "tokens_in": answer.tokens_in,
+        "tokens_out": answer.tokens_out,
     }
 
 
@@ -125,6 +129,7 @@ def policy_answer_json(one: PolicyAnswer) -> Json:
         "text": one.text,
         "p_stated": round(one.p_stated, 4),
         "confidence": round(one.confidence, 4),
+        "engine": one.engine,
         "statements": [asdict(statement) for statement in one.statements],
         "citations": [citation_json(citation) for citation in one.citations],
         "nearest": [citation_json(citation) for citation in one.nearest],
@@ -190,20 +195,55 @@ def answer_markdown(answer: Answer) -> str:
     parts: list[str] = []
     for one in stated(answer):
         parts.append(f"### {escape_markdown(heading(one))} — states this ({percent(one.p_stated)})")
-        cited = {citation.marker: citation for citation in one.citations}
-        for statement in one.statements:
-            marks = "".join(f" [{marker}]" for marker in statement.markers)
-            mark = marks if statement.verified else " (unverified)"
-            quote = escape_markdown(statement.text)
-            for words in (emphasis(cited[marker], quote) for marker in statement.markers):
-                quote = quote.replace(words, f"**{words}**") if words else quote
-            parts.append(f"> {quote}{mark}")
+        parts += _own_words(one) if one.engine == OWN_WORDS else _other_words(one)
         parts.append("\n".join(_source_line(citation) for citation in one.citations))
     for one in silent(answer):
         title = escape_markdown(heading(one))
         parts.append(f"### {title} — does not state this ({percent(one.confidence)})")
+        parts += [_marked(said) for said in one.statements]
     parts += [escape_markdown(sentence) for sentence in summary(answer)]
     return "\n\n".join(parts)
+
+
+def _own_words(one: PolicyAnswer) -> Iterator[str]:
+    """Yield a policy's sentences as quotations, the words that answer in bold."""
+    cited = {citation.marker: citation for citation in one.citations}
+    for statement in one.statements:
+        if not statement.verified:
+            yield _marked(statement)
+            continue
+        marks = "".join(f" [{marker}]" for marker in statement.markers)
+        quote = escape_markdown(statement.text)
+        for words in (emphasis(cited[marker], quote) for marker in statement.markers):
+            quote = quote.replace(words, f"**{words}**") if words else quote
+        yield f"> {quote}{marks}"
+
+
+def _other_words(one: PolicyAnswer) -> Iterator[str]:
+    """Yield a model's sentences with their marks, then the quotes that they rest on."""
+    yield from map(_marked, one.statements)
+    for citation in one.citations:
+        yield f"> {escape_markdown(readable(citation.quote))} [{citation.marker}]"
+
+
+def _marked(statement: Statement) -> str:
+    """Return a statement in Markdown with its markers, or marked as one that has none."""
+    marks = "".join(f" [{marker}]" for marker in statement.markers)
+    return f"{escape_markdown(statement.text)}{marks if statement.verified else ' (unverified)'}"
+
+
+def statement_line(statement: Statement) -> str:
+    """Return a statement on one line, with its markers, or with the word that it has none."""
+    marks = "".join(f" [{marker}]" for marker in statement.markers)
+    words = printable(statement.text)
+    return f"{words}{marks}" if statement.verified else f"unverified: {words}"
+
+
+def spent(answer: Answer) -> str:
+    """Return who worded an answer, and what that took."""
+    taken = (answer.tokens_in, answer.tokens_out)
+    tokens = "" if None in taken else f" · {taken[0]:,} tokens in, {taken[1]:,} out"
+    return f"{printable(answer.engine)} · {answer.seconds:.1f} s{tokens}"
 
 
 def _source_line(citation: Citation) -> str:

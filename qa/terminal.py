@@ -17,6 +17,7 @@ from qa import render
 
 if TYPE_CHECKING:  # they bring NumPy, which `policyqa --help` can do without
     from index.build import SyncReport
+    from qa.llm.trial import Trial
     from qa.types import Answer, Citation, PolicyAnswer, SearchResults
 
 _UNBOUNDED = 100_000
@@ -43,26 +44,38 @@ def show_answer(console: Console, answer: Answer) -> None:
     """Print an answer: stated first with its numbered quotes, then the policies that are silent."""
     for one in render.stated(answer):
         _heading(console, one, "states this", "green")
+        if one.engine != render.OWN_WORDS:
+            for statement in one.statements:
+                if statement.verified:
+                    console.print(Padding.indent(Text(render.statement_line(statement)), 2))
         for citation in one.citations:
             _quote(console, citation)
-        for statement in one.statements:
-            if not statement.verified:
-                console.print(Text(f"  unverified: {render.printable(statement.text)}", "yellow"))
+        _unverified(console, one)
         console.print()
     for one in render.silent(answer):
         _heading(console, one, "does not state this", "yellow")
+        _unverified(console, one)
         if one.nearest:
             closest = Text(render.closest_line(one.nearest[0]), "dim")
             console.print(Padding.indent(closest, 4))
         console.print()
     for sentence in render.summary(answer):
         console.print(Text(sentence))
+    if answer.engine != render.OWN_WORDS:
+        console.print(Text(render.spent(answer), "dim"))
 
 
 def _heading(console: Console, one: PolicyAnswer, verdict: str, style: str) -> None:
     line = Text(render.printable(render.heading(one)), "bold")
     line.append(f"  {verdict} ({render.percent(one.confidence)} sure)", style)
     console.print(line)
+
+
+def _unverified(console: Console, one: PolicyAnswer) -> None:
+    for statement in one.statements:
+        if not statement.verified:
+            line = Text(render.statement_line(statement), "yellow")
+            console.print(Padding.indent(line, 2))
 
 
 def _quote(console: Console, citation: Citation) -> None:
@@ -134,6 +147,13 @@ def show_findings(console: Console, found: Sequence[str]) -> None:
         console.print("Repair it: policyqa doctor --repair")
     else:
         console.print("The index is whole.")
+
+
+def show_trial(console: Console, trial: Trial) -> None:
+    """Print whether the language model answers, and what to do if it does not."""
+    console.print(Text(render.printable(trial.summary), "red" if trial.error else ""))
+    if trial.hint:
+        console.print(Text(f"hint: {render.printable(trial.hint)}"))
 
 
 def show_text(console: Console, text: str) -> None:

@@ -112,7 +112,7 @@ class Problem:
 class PolicyAnswer:
     """What one policy says. ``p_stated`` >= 0.5 exactly when ``status`` is ``stated``.
 
-    ``name`` is what people call its company.
+    ``name`` is what people call its company, ``engine`` who worded the statements.
     """
 
     policy: str
@@ -124,6 +124,7 @@ class PolicyAnswer:
     statements: tuple[Statement, ...]
     citations: tuple[Citation, ...]
     nearest: tuple[Citation, ...]
+    engine: str = "extractive"
 
     @property
     def confidence(self) -> float:
@@ -136,7 +137,8 @@ class Answer:
     """The response to one question: an answer per policy, stated first, best evidence first.
 
     ``unknown_names`` are companies asked about that are not indexed. ``omitted`` counts policies
-    that were not searched in depth because there are too many.
+    that were not searched in depth because there are too many. ``tokens_in`` and ``tokens_out`` are
+    what a language model took and gave for it; None where its server does not tell.
     """
 
     question: str
@@ -147,6 +149,27 @@ class Answer:
     engine: str
     problems: tuple[Problem, ...]
     seconds: float
+    tokens_in: int | None = 0
+    tokens_out: int | None = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """An answer in the policies' own words, to read until a language model has made its own."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Words that a language model adds to one policy's answer; nothing of them is verified yet."""
+
+    policy: str
+    text: str
+
+
+Event = Preview | Draft | Answer
+"""What a streamed answer consists of, in this order; the ``Answer`` comes once and last."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ own text at the place found. Numbers, letters, negations and punctuation are nev
 - curly and angular quotation marks count as straight ones;
 - dashes and minus signs count as a hyphen;
 - soft hyphens and zero-width characters do not count;
-- ligatures count as their letters, an ellipsis as three points.
+- ligatures count as their letters, an ellipsis as three points;
+- a hyphen between letters at the end of a line may be the line's or the word's.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 
 from index.types import Policy, Span
-from qa.types import Citation, Claim, Problem, Quote, Statement
+from qa.types import Citation, Claim, Problem, Statement
 
 _EQUAL = {
     **dict.fromkeys("‘’‚‛′‹›`´", "'"),
@@ -34,6 +36,9 @@ _LETTER = r"[A-Za-zÀ-ɏͰ-ӿ]"
 _INSIDE_A_WORD = re.compile(
     rf"(?<={_LETTER})(?={_LETTER})|(?<=\d)(?=\d)|(?<=\d[.,])(?=\d)|(?<=\d)(?=[.,]\d)"
 )
+
+_HYPHENATED = re.compile(rf"(?<={_LETTER})[-\u2010\u00ad][^\S\n]*\n\s*(?={_LETTER})")
+_SHOWN = 160
 
 Sections = Callable[[int], str]
 """Returns the section path of an offset."""
@@ -56,9 +61,15 @@ def normalise(text: str) -> tuple[str, list[int]]:
     return "".join(characters), offsets
 
 
-@lru_cache(maxsize=256)
-def _normalised(text: str) -> tuple[str, list[int]]:
-    return normalise(text)
+@lru_cache(maxsize=512)
+def normalised(text: str, is_joined: bool) -> tuple[str, list[int]]:
+    """Return a text as quotes are compared; the words that its lines divide may be joined."""
+    if not is_joined:
+        return normalise(text)
+    left_out = {at for found in _HYPHENATED.finditer(text) for at in range(*found.span())}
+    kept = [at for at in range(len(text)) if at not in left_out]
+    compared, places = normalise("".join(text[at] for at in kept))
+    return compared, [kept[place] for place in places]
 
 
 def find_quote(quote: str, text: str, near: int | None = None) -> Span | None:
@@ -71,10 +82,17 @@ def find_quote(quote: str, text: str, near: int | None = None) -> Span | None:
         span = Span(near, near + len(quote))
         if not any(_INSIDE_A_WORD.match(text, at) for at in span):
             return span
-    wanted = normalise(quote)[0].strip()
-    if not wanted:
-        return None
-    haystack, offsets = _normalised(text)
+    forms = dict.fromkeys((quote, _HYPHENATED.sub("", quote), _HYPHENATED.sub("-", quote)))
+    for is_joined in (False, True):
+        for form in forms:
+            wanted = normalise(form)[0].strip()
+            found = _find(wanted, *normalised(text, is_joined), near) if wanted else None
+            if found:
+                return found
+    return None
+
+
+def _find(wanted: str, haystack: str, offsets: list[int], near: int | None) -> Span | None:
     at = bisect_left(offsets, near or 0)
     both = [
         next((place for place in places if not _cuts(place, haystack, offsets)), None)
@@ -103,6 +121,18 @@ def _before(at: int, wanted: str, text: str) -> Iterator[Span]:
         yield Span(at, at + len(wanted))
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a quote stands, and the line that opens its list or table."""
+
+    span: Span
+    context: str
+
+
+Found = tuple[Place, ...] | Problem
+"""The places of a claim's quotes, or why it is not verified."""
+
+
 class Verifier:
     """Turns claims into statements and citations, numbering markers over a whole response."""
 
@@ -111,36 +141,48 @@ class Verifier:
         self.problems: list[Problem] = []
 
     def verify(
-        self, policy: Policy, claims: Iterable[Claim], sections: Sections
+        self,
+        policy: Policy,
+        claims: Iterable[Claim],
+        sections: Sections,
+        find: Callable[[Policy, Claim], Found] | None = None,
     ) -> tuple[tuple[Statement, ...], tuple[Citation, ...]]:
         """Return the statements of claims, and the citations of those whose quotes were found.
 
-        A claim with a quote that is not in the policy becomes an unverified statement without
-        markers, and a problem.
+        A claim that ``find`` (by default ``word_for_word``) does not verify becomes an unverified
+        statement without markers, and a problem.
         """
         statements: list[Statement] = []
         citations: list[Citation] = []
         for claim in claims:
-            spans = [find_quote(quote.text, policy.text, quote.near) for quote in claim.quotes]
-            missing = [q for q, span in zip(claim.quotes, spans, strict=True) if span is None]
-            if missing or not spans:
-                self.problems.append(_not_found(policy, claim, missing))
+            found = (find or word_for_word)(policy, claim)
+            if isinstance(found, Problem):
+                self.problems.append(found)
                 statements.append(Statement(claim.text, (), verified=False))
                 continue
-            made = [
-                self._cite(policy, span, quote, sections)
-                for quote, span in zip(claim.quotes, spans, strict=True)
-                if span is not None
-            ]
+            made = [self._cite(policy, place, sections) for place in found]
             citations += made
             markers = tuple(citation.marker for citation in made)
             statements.append(Statement(claim.text, markers, verified=True))
         return tuple(statements), tuple(citations)
 
-    def _cite(self, policy: Policy, span: Span, quote: Quote, sections: Sections) -> Citation:
+    def _cite(self, policy: Policy, place: Place, sections: Sections) -> Citation:
         marker = self._next_marker
         self._next_marker += 1
-        return cite(policy, span, marker, sections(span.start), quote.context)
+        return cite(policy, place.span, marker, sections(place.span.start), place.context)
+
+
+def word_for_word(policy: Policy, claim: Claim) -> Found:
+    """Return where a claim's quotes stand, each as it is."""
+    if not claim.quotes:
+        return no_quote(policy, claim)
+    places = []
+    for quote in claim.quotes:
+        span = find_quote(quote.text, policy.text, quote.near)
+        if span is None:
+            return not_found(policy, quote.text)
+        places.append(Place(span, quote.context))
+    return tuple(places)
 
 
 def cite(policy: Policy, span: Span, marker: int, section: str, context: str = "") -> Citation:
@@ -158,9 +200,26 @@ def cite(policy: Policy, span: Span, marker: int, section: str, context: str = "
     )
 
 
-def _not_found(policy: Policy, claim: Claim, missing: list[Quote]) -> Problem:
-    if not missing:
-        return Problem("no_quote", f"no quote supports the statement {claim.text!r}", policy.id)
+def no_quote(policy: Policy, claim: Claim) -> Problem:
+    """Return the problem of a claim that nothing supports."""
     return Problem(
-        "quote_not_found", f"the quote {missing[0].text!r} is not in the policy", policy.id
+        "no_quote", f"no quote supports the statement {shortened(claim.text)!r}", policy.id
     )
+
+
+def not_found(policy: Policy, quote: str, owner: Policy | None = None) -> Problem:
+    """Return the problem of a quote that is not in its policy; ``owner`` is whose it is."""
+    if owner:
+        return Problem(
+            "quote_of_another_policy",
+            f"the quote {shortened(quote)!r} is not in this policy but in {owner.id}",
+            policy.id,
+        )
+    return Problem(
+        "quote_not_found", f"the quote {shortened(quote)!r} is not in the policy", policy.id
+    )
+
+
+def shortened(text: str) -> str:
+    """Return what of a text is shown in a message."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN].rstrip()} …"

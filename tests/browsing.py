@@ -22,7 +22,7 @@ ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
     "--disable-component-update", "--no-first-run",
 ]  # fmt: skip
-expect.set_options(timeout=15_000)  # a machine may be busy with other things
+expect.set_options(timeout=30_000)  # a machine may be busy with other things
 PROGRAM = ("-m", "qa.cli")
 QUESTION = "How long is data retained?"
 # What this browser asks for by itself, whatever page is open.
@@ -104,11 +104,15 @@ def address(chat_home: Path) -> Iterator[str]:
 
 
 @contextmanager
-def visiting(browser: Browser, address: str, **context: Any) -> Iterator[Page]:
-    """Have a page of a visitor who was never here, opened; no script of it may have failed."""
+def visiting(browser: Browser, address: str, *, script: str = "", **context: Any) -> Iterator[Page]:
+    """Have a page of a visitor who was never here, opened; no script of it may have failed.
+
+    ``script`` is run before those of the page.
+    """
     failures: list[str] = []
     opened = browser.new_context(**{"viewport": {"width": 1400, "height": 900}, **context})
-    opened.set_default_timeout(15_000)
+    opened.set_default_timeout(30_000)
+    opened.add_init_script(script)
     page = opened.new_page()
     page.on("pageerror", lambda error: failures.append(str(error)))
     page.goto(address)

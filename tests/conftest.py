@@ -15,15 +15,18 @@ from pathlib import Path
 import pytest
 from fakes import FakeEncoder
 from hypothesis import HealthCheck, settings
+from scripted import Server, serving
 
 from index.build import CORPUS, ensure_bundled
 from index.encode import Encoder, load_encoder
 from index.home import Home
 from index.parse import read_text
 from index.settings import Settings
+from qa.llm import LLM, load_llm
 
 pytest_plugins = ["browsing"]
 OpenHome = Callable[..., Home]
+OpenLLM = Callable[..., LLM]
 
 # How long an example takes says more about the machine than about the code; the same examples every
 # time, so that a failure is the change's. Look for others: pytest --hypothesis-profile=explore.
@@ -107,3 +110,28 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait()
+
+
+@pytest.fixture
+def llm_server() -> Iterator[Server]:
+    """A language model's server that says what this test tells it."""
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def open_llm(llm_server: Server, tmp_path: Path) -> Iterator[OpenLLM]:
+    """Open the model ``m`` of a wire format on ``llm_server``; it is closed afterwards."""
+    opened: list[LLM] = []
+
+    def open_one(wire: str, **options: object) -> LLM:
+        told = {"llm": f"{wire}/m", "llm_base_url": llm_server.base(wire), **options}
+        llm = load_llm(Settings(home=tmp_path / "home", **told))  # type: ignore[arg-type]
+        assert llm
+        _ = llm.adapter  # importing it takes long, and no deadline counts that
+        opened.append(llm)
+        return llm
+
+    yield open_one
+    for llm in opened:
+        llm.close()

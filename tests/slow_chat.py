@@ -6,25 +6,26 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from functools import partial
 
 from qa import cli
 from qa.assistant import Assistant
-from qa.types import Answer
+from qa.types import Event
 from qa.ui import desk, server
 
 SECONDS = 4
-_ask = Assistant.ask
+_stream = Assistant.stream
 
 
-def ask(assistant: Assistant, question: str, **more: tuple[str, ...]) -> Answer:
+def stream(assistant: Assistant, question: str, **more: tuple[str, ...]) -> Iterator[Event]:
     """Answer as an assistant does, and take one's time over some questions."""
     if "slowly" in question:
         time.sleep(SECONDS)
-    return _ask(assistant, question, **more)
+    yield from _stream(assistant, question, **more)
 
 
 if __name__ == "__main__":
-    Assistant.ask = ask  # type: ignore[method-assign, assignment]
+    Assistant.stream = stream  # type: ignore[method-assign, assignment]
     server.Desk = partial(desk.Desk, waiting=2)  # type: ignore[misc, assignment]
     cli.run()

@@ -107,8 +107,8 @@ def assert_kept(answer: Answer, texts: dict[str, str]) -> None:
 
 def test_the_public_names_are_these() -> None:
     assert qa.__all__ == [
-        "Answer", "Assistant", "Citation", "Comparison", "PolicyAnswer", "PolicyQAError", "Problem",
-        "SearchResult", "SearchResults", "Statement",
+        "Answer", "Assistant", "Citation", "Comparison", "Draft", "PolicyAnswer", "PolicyQAError",
+        "Preview", "Problem", "SearchResult", "SearchResults", "Statement",
     ]  # fmt: skip
     for name in qa.__all__:
         assert getattr(qa, name).__name__ == name

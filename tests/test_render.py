@@ -127,7 +127,7 @@ def test_an_unverified_statement_is_marked_and_has_no_markers() -> None:
     one = replace(answer.answers[0], statements=(*answer.answers[0].statements, said))
     text = render.answer_markdown(replace(answer, answers=(one,)))
     assert "> We keep it. [1]\n" in text
-    assert "> We sell it. (unverified)\n" in text
+    assert "\nWe sell it. (unverified)\n" in text
 
 
 def test_what_concerns_the_whole_answer_is_said() -> None:
@@ -148,11 +148,12 @@ def test_the_fields_of_an_answer_are_the_contracts() -> None:
     found = render.answer_json(an_answer("We keep it."))
     assert list(found) == [
         "question", "policies", "answers", "unknown_names", "omitted", "text", "engine",
-        "problems", "seconds",
+        "problems", "seconds", "tokens_in", "tokens_out",
     ]  # fmt: skip
     one = found["answers"][0]
     assert list(one) == [
-        "policy", "name", "title", "status", "text", "p_stated", "confidence", "statements",
+        "policy", "name", "title", "status", "text", "p_stated", "confidence", "engine",
+        "statements",
         "citations", "nearest",
     ]  # fmt: skip
     assert one["statements"] == [{"text": "We keep it.", "markers": (1,), "verified": True}]

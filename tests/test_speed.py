@@ -44,6 +44,7 @@ def a_round(*, build: float = 4.0, bare: float = 3.8) -> Round:
         "sync": cost(seconds=0.004),
         "guards": cost(ask=0.5, index=0.25),
         "index again": cost(),
+        "llm": cost(evidence=[0.05, 0.07], added=[0.08, 0.1]),
         "chat page": cost(opened=5.0, seconds=[0.2, 0.4]),
         "chat crowd": cost(
             few=[0.5, 0.7], foreign=0, answered=25, refused=[0.2, 0.3], after=0.1, megabytes=450.0

@@ -34,6 +34,7 @@ def test_a_citation_lights_up_its_quote_in_the_policy(page: Page, bundled: dict[
     first = quote_in_view(page)
     assert first in bundled["web1on1"]
     assert "90 days" in first
+    expect(page.locator("#source-quote strong")).to_have_text("90 days")
     assert page.locator("#source .text").text_content() == bundled["web1on1"]
     expect(page.locator("#source .verified")).to_contain_text("verified")
     expect(page.locator("#source .version")).to_contain_text("sha256")
@@ -63,7 +64,7 @@ def test_a_follow_up_is_resolved_shown_and_editable(page: Page) -> None:
     ask(page, QUESTION)
     ask(page, "and Wepos?")
     understood = page.locator("#answers .understood")
-    expect(understood).to_contain_text("How long is data retained? · wepos")
+    expect(understood).to_contain_text("How long is data retained? · Wepos")
     understood.get_by_role("button", name="Edit").click()
     expect(question_box(page)).to_have_value(QUESTION)
     expect(page.locator("#citation-1")).to_have_count(1)
@@ -89,7 +90,7 @@ def test_a_conversation_is_seen_by_nobody_else(page: Page, browser: Browser, add
 
 def test_a_link_asks_over_the_policy_that_it_names(page: Page, address: str) -> None:
     page.goto(f"{address}?q=is+my+data+sold%3F&policy=WebEngage")
-    expect(page.locator("#answers .understood")).to_contain_text("webengage")
+    expect(page.locator("#answers .understood")).to_contain_text("WebEngage")
     expect(page.locator("#answers .actions")).to_have_count(1)
     page.reload()
     expect(page.locator("#answers .actions")).to_have_count(1)
@@ -129,14 +130,17 @@ def test_feedback_is_kept_on_this_computer(page: Page, chat_home: Path) -> None:
 
 def test_a_comparison_fills_and_its_cells_open_their_quotes(page: Page, address: str) -> None:
     page.goto(f"{address}?tab=compare")
-    page.locator("#compare-questions textarea").fill(f"{QUESTION}\nIs my data sold?")
+    asked = (QUESTION, "Is my data sold?", "Which cookies are used?", "Who can I contact?", "Why?")
+    page.locator("#compare-questions textarea").fill("\n".join(asked))
     page.locator("#compare").click()
     table = page.locator("#compare-table")
-    expect(table).to_contain_text("2 questions answered")
-    expect(table.locator("tbody tr")).to_have_count(2)
+    expect(table).to_contain_text("5 questions answered")
+    expect(table.locator("tbody tr")).to_have_count(5)
     expect(table).to_contain_text("not stated")
     table.locator(".said", has_text="90 days").click()
     assert "90 days" in quote_in_view(page)
+    page.mouse.wheel(0, 5_000)
+    expect(page.locator("#source h2")).to_be_in_viewport()  # beside a table of any length
     with page.expect_download() as saved:
         page.get_by_role("button", name="Export CSV").click()
     assert Path(saved.value.path()).read_text("utf-8").startswith("Question,Web1on1")

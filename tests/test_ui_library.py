@@ -40,7 +40,7 @@ def test_an_uploaded_policy_answers_is_replaced_and_removed(
 
     row = page.locator("#library tr", has_text="Quuxly")
     row.get_by_role("button", name="Remove").click()
-    expect(page.locator("#remove-wanted")).to_contain_text("Remove quuxly?")
+    expect(page.locator("#remove-wanted")).to_contain_text("Remove Quuxly Privacy Policy?")
     page.locator("#remove-no").click()
     expect(row).to_be_visible()
     row.get_by_role("button", name="Remove").click()
@@ -160,7 +160,7 @@ def test_escape_keeps_what_was_to_be_removed(page: Page, address: str) -> None:
     expect(page.locator("#remove-no")).to_be_focused()
     page.keyboard.press("Escape")
     expect(page.locator("#remove-no")).to_be_hidden()
-    expect(row).to_be_visible()
+    expect(row.get_by_role("button", name="Remove")).to_be_focused()
 
 
 @pytest.fixture

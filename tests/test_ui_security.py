@@ -22,7 +22,7 @@ from qa.ui.server import Address, password_from
 HOST = "127.0.0.1:7860"
 OPEN = [
     "/", "/config", "/theme.css", "/assets/index-1.js", "/gradio_api/queue/data", REPORT,
-    "/gradio_api/heartbeat/abc1", "/static/img/a.svg", "/gradio_api/file=/tmp/gradio/a/b.png",
+    "/static/img/a.svg", "/gradio_api/file=/tmp/gradio/a/b.png",
 ]  # fmt: skip
 CLOSED = [
     "/monitoring", "/monitoring/summary", "/gradio_api/file=http://evil.example/a", "/docs",
@@ -30,6 +30,7 @@ CLOSED = [
     "/gradio_api/call/ask", "/gradio_api/vibe-edit", "/assets/../../secret", "/openapi.json",
     "/gradio_api/process_recording", "/gradio_api/run-history/connect", "/gradio_api/deep_link",
     "/gradio_api/file=https%3A//evil.example",
+    "/gradio_api/heartbeat/abc1",
 ]  # fmt: skip
 
 

@@ -206,6 +206,10 @@ MEASURES = (
         _fact("chat crowd", "megabytes"),
         goal=Goal(1500),
     ),
+    Measure("LLM: question to evidence, p50", "ms", _percentile("llm", "evidence", 50, 1e3)),
+    Measure("  p95", "ms", _percentile("llm", "evidence", 95, 1e3)),
+    Measure("  first words, beyond the bare call, p50", "ms", _percentile("llm", "added", 50, 1e3)),
+    Measure("  p95", "ms", _percentile("llm", "added", 95, 1e3), goal=Goal(150)),
 )
 
 

@@ -80,6 +80,7 @@ def commands(place: Place) -> dict[str, list[str]]:
         "index again": _policyqa("index", str(CORPUS), home=place.home),
         "chat page": _chat("page", place.home),
         "chat crowd": _chat("crowd", place.home),
+        "llm": [sys.executable, "-m", "eval.speed.llm", place.home],
     }
 
 

@@ -54,6 +54,7 @@ def _predicted(context: Context, answer: Answer, one: PolicyAnswer, name: str) -
         ranked=extract.ranked(reading)[:MOST_RANKED],
         text=one.text if one.status == "stated" else "",
         unverified=sum(not statement.verified for statement in one.statements),
+        engine=one.engine,
     )
 
 

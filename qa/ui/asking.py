@@ -1,10 +1,9 @@
-"""The tab Ask: a conversation, the policies it is about, and what can be done with its answers."""
+"""The tab Ask: a conversation, and the policies it is about."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -12,22 +11,30 @@ import gradio as gr
 from index.errors import PolicyQAError, UsageError
 from qa import render
 from qa.chat import MOST_TURNS, Conversation, Resolved, Turn, resolve
-from qa.ui import feedback, html, source
-from qa.ui.shared import CLICKS, STORED, Shared, copied, number, saved, warn, word
+from qa.ui import html, source
+from qa.ui.shared import CLICKS, STORED, Shared, word
 
 _ANSWERS = (
     CLICKS
     + """
 const pane = document.getElementById('answers');
-pane.setAttribute('role', 'log');
+pane.setAttribute('role', 'region');
 pane.setAttribute('aria-label', 'Conversation');
-document.addEventListener('keydown', event => {
-  if (event.key !== 'Escape') return;
-  const dialog = [...document.querySelectorAll('.dialog .no')].find(no => no.offsetParent);
-  (dialog ?? document.getElementById('stop'))?.click();
+// The whole conversation is drawn anew with each answer; what is read out is what came.
+const heard = document.createElement('div');
+heard.className = 'heard';
+heard.setAttribute('role', 'status');
+pane.after(heard);
+element.addEventListener('click', event => {
+  const pressed = event.target.closest('[data-verdict]');
+  pressed?.parentElement.querySelectorAll('[data-verdict]').forEach(
+    one => one.setAttribute('aria-pressed', String(one === pressed)));
+  const box = document.querySelector('#question :is(input, textarea)');
+  if (event.target.closest('[data-on=submit]') && matchMedia('(pointer: fine)').matches) box.focus();
 });
 watch('value', () => {
   const last = [...element.querySelectorAll('.turn')].at(-1);
+  heard.textContent = last?.dataset.told ?? last?.querySelector('.error').textContent ?? '';
   if (!last) return;
   // Where the pane does not scroll, on a narrow window, the page does.
   if (pane.scrollHeight > pane.clientHeight + 1) {
@@ -39,6 +46,14 @@ watch('value', () => {
 Memory = list[dict[str, Any]]
 """What a browser remembers of a conversation: its questions, which are answered again."""
 _NONE = gr.skip()
+# The question box is emptied by the answer to what is in it: what was stopped, or could not be
+# answered, stays, and what is typed while an answer is on its way.
+_CLEAR_ANSWERED = """question => {
+  const turn = [...document.querySelectorAll('#answers .turn')].at(-1);
+  const isAnswered = turn && !turn.querySelector(':scope > .error')
+    && turn.querySelector('.asked').textContent === question.trim().split(/\\s+/).join(' ');
+  return isAnswered ? '' : question;
+}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +65,12 @@ class AskTab:
     memory: gr.BrowserState
     question: gr.Textbox
     policies: gr.Dropdown
+    export: Mapping[str, gr.Button]
 
     @property
     def outputs(self) -> list[Any]:
         """What an answered question changes, without the source."""
-        return [self.answers, self.said, self.question, self.memory]
+        return [self.answers, self.said, self.memory]
 
 
 def make(shared: Shared) -> AskTab:
@@ -65,7 +81,7 @@ def make(shared: Shared) -> AskTab:
     with gr.Row(elem_id="ask-row"):
         question = gr.Textbox(
             label="Question", placeholder="Ask the policies, or follow up: and WebEngage?",
-            elem_id="question", lines=1, max_lines=1, max_length=2000, scale=6, autofocus=True,
+            elem_id="question", lines=1, max_lines=1, max_length=10_000, scale=6, autofocus=True,
             min_width=120,
             show_label=False, container=False,
         )  # fmt: skip
@@ -78,7 +94,10 @@ def make(shared: Shared) -> AskTab:
         )  # fmt: skip
         small: dict[str, Any] = {"size": "sm", "min_width": 90, "scale": 1}
         export = [gr.Button(f"Export {name}", **small) for name in ("Markdown", "JSON")]
-        clear = gr.Button("New", elem_id="new", **small)
+        clear = gr.Button("New conversation", elem_id="new", **small)
+        if shared.desk.engine != render.OWN_WORDS:
+            trial = gr.Button("Test connection", elem_id="trial", **small)
+            trial.click(_try_model(shared), queue=False, api_visibility="private")
     tab = AskTab(
         answers,
         gr.State(Conversation(), time_to_live=14_400),
@@ -86,14 +105,12 @@ def make(shared: Shared) -> AskTab:
         gr.BrowserState([], storage_key="policyqa-conversation", secret=STORED),
         question,
         policies,
+        dict(zip(("md", "json"), export, strict=True)),
     )
     _wire_asking(shared, tab, send, stop)
-    _wire_answers(shared, tab)
-    for name, press in zip(("md", "json"), export, strict=True):
-        press.click(_exporter(name), tab.said, shared.courier, api_visibility="private")
     clear.click(
-        lambda: (html.welcome(), Conversation(), "", [], source.empty()),
-        outputs=[*tab.outputs, shared.source],
+        lambda: (html.welcome(), Conversation(), [], source.empty(), ""),
+        outputs=[*tab.outputs, shared.source, tab.question],
         api_visibility="private",
     )
     return tab
@@ -119,10 +136,9 @@ def _wire_asking(shared: Shared, tab: AskTab, send: gr.Button, stop: gr.Button) 
         "concurrency_limit": 32, "api_visibility": "private",
         "show_progress": "minimal", "show_progress_on": tab.answers,
     }  # fmt: skip
-    asking = [
-        gr.on([send.click, tab.question.submit], ask, inputs, outputs, **options),
-        tab.answers.submit(ask_example, inputs[1:], outputs, **options),
-    ]
+    typed = gr.on([send.click, tab.question.submit], ask, inputs, outputs, **options)
+    typed.then(None, tab.question, tab.question, js=_CLEAR_ANSWERED, api_visibility="private")
+    asking = [typed, tab.answers.submit(ask_example, inputs[1:], outputs, **options)]
     stop.click(None, cancels=asking, queue=False, api_visibility="private")
 
 
@@ -134,16 +150,16 @@ def answered(
     try:
         if not text.strip():
             raise UsageError("the question is empty", hint="type one, or choose an example")
-        resolved = resolve(text, before, shared.desk.policies(), chosen)
+        resolved = resolve(text, before, shared.desk.policies(), chosen, shared.desk.rewrite)
         answer = shared.desk.ask(resolved.question, resolved.policies)
     except PolicyQAError as error:
-        return html.conversation(said, html.failed(text, error)), _NONE, text, _NONE, _NONE
+        return html.conversation(said, html.failed(text, error)), _NONE, _NONE, _NONE
     said = said.with_turn(Turn(resolved, answer))
     found = source.citations(answer)
     opened = shown(
         shared, said, len(said.turns) - 1 + said.dropped, found[0][1].marker if found else 0
     )
-    return html.conversation(said), said, "", remembered(said), opened
+    return html.conversation(said), said, remembered(said), opened
 
 
 def shown(shared: Shared, said: Conversation, turn: int, marker: int) -> Any:
@@ -169,8 +185,9 @@ def remembered(said: Conversation) -> Memory:
             "asked": turn.resolved.asked,
             "question": turn.resolved.question,
             "policies": list(turn.resolved.policies),
+            "number": said.dropped + at,
         }
-        for turn in said.turns
+        for at, turn in enumerate(said.turns)
     ]
 
 
@@ -179,13 +196,16 @@ def restored(shared: Shared, memory: Memory) -> Conversation:
 
     What is not of the form ``remembered`` gives, or cannot be answered any more, is left out.
     """
+    kept_turns = memory[-MOST_TURNS:] if isinstance(memory, list) else []
     said = Conversation()
-    for kept in memory[-MOST_TURNS:] if isinstance(memory, list) else ():
+    for kept in kept_turns:
         try:
+            if not said.turns:
+                said = Conversation(dropped=int(kept["number"]))
             policies = tuple(map(str, kept["policies"]))
             resolved = Resolved(str(kept["asked"]), str(kept["question"]), policies)
             answer = shared.desk.ask(resolved.question, policies)
-        except (PolicyQAError, TypeError, KeyError):
+        except (PolicyQAError, TypeError, ValueError, KeyError):
             continue
         said = said.with_turn(Turn(resolved, answer))
     return said
@@ -196,79 +216,19 @@ def known(shared: Shared, said: Conversation, memory: Memory) -> Conversation:
     return said if said.turns else restored(shared, memory)
 
 
-def _wire_answers(shared: Shared, tab: AskTab) -> None:
-    with gr.Column(visible=False, elem_id="comment", elem_classes="dialog") as more:
-        comment = gr.Textbox(
-            label="Thank you. What should it have said? (optional)", max_length=2000, lines=2
+def told(shared: Shared, said: Conversation, memory: Memory) -> Conversation:
+    """Return the conversation that a page shows; UsageError if it can no longer be told."""
+    found = known(shared, said, memory)
+    if len(found.turns) != len(memory):
+        raise UsageError("the library has changed since", hint="load the page again")
+    return found
+
+
+def _try_model(shared: Shared) -> Any:
+    def show() -> None:
+        trial = shared.desk.trial()
+        (gr.Warning if trial.error else gr.Info)(
+            html.escape(f"{trial.summary} {trial.hint or ''}".strip())
         )
-        with gr.Row():
-            keep = gr.Button("Save the comment", size="sm", variant="primary")
-            leave = gr.Button("No comment", size="sm", elem_classes="no")
-    given = gr.State(None)
 
-    def open_quote(event: gr.EventData, said: Conversation) -> Any:
-        try:
-            return shown(shared, said, number(event, "turn"), number(event, "cite"))
-        except PolicyQAError as error:
-            warn(error)
-            return _NONE
-
-    def act(event: gr.EventData, said: Conversation) -> tuple[Any, ...]:
-        do, at = word(event, "do"), number(event, "turn") - said.dropped
-        if do == "edit":
-            return word(event, "text"), _NONE, _NONE, _NONE, _NONE
-        if not 0 <= at < len(said.turns):
-            return (_NONE,) * 5
-        turn = said.turns[at]
-        if do == "copy":
-            gr.Info("Copied, with its sources.")
-            return _NONE, copied(render.answer_markdown(turn.answer)), _NONE, _NONE, _NONE
-        if do == "feedback" and word(event, "verdict") in feedback.VERDICTS:
-            made = feedback.about(turn, word(event, "verdict"))
-            feedback.store(shared.home, made)
-            gr.Info("Thank you. Saved on this computer.")
-            return _NONE, _NONE, made, gr.update(visible=made.verdict != "right"), ""
-        return (_NONE,) * 5
-
-    def save(made: feedback.Feedback | None, text: str) -> Any:
-        if made:
-            feedback.store(shared.home, replace(made, comment=" ".join(text.split())))
-            gr.Info("Saved on this computer.")
-        return gr.update(visible=False)
-
-    tab.answers.select(open_quote, tab.said, shared.source, api_visibility="private")
-    shared.source.select(open_quote, tab.said, shared.source, api_visibility="private")
-    tab.answers.click(
-        act, tab.said, [tab.question, shared.courier, given, more, comment],
-        show_progress="hidden", api_visibility="private",
-    )  # fmt: skip
-    keep.click(save, [given, comment], more, api_visibility="private")
-    leave.click(lambda: gr.update(visible=False), None, more, api_visibility="private")
-
-
-def _exporter(name: str) -> Any:
-    def export(said: Conversation) -> Any:
-        if not said.turns:
-            gr.Info("There is nothing to export yet: ask a question first.")
-            return _NONE
-        write = _as_json if name == "json" else _as_markdown
-        return saved(f"conversation.{name}", write(said))
-
-    return export
-
-
-def _as_markdown(said: Conversation) -> str:
-    parts = []
-    for turn in said.turns:
-        parts.append(f"## {render.escape_markdown(turn.resolved.asked)}")
-        if turn.resolved.is_changed:
-            parts.append(f"Understood as: {render.escape_markdown(turn.resolved.question)}")
-        parts.append(render.answer_markdown(turn.answer))
-    return "\n\n".join(parts) + "\n"
-
-
-def _as_json(said: Conversation) -> str:
-    turns = [
-        {"asked": turn.resolved.asked, **render.answer_json(turn.answer)} for turn in said.turns
-    ]
-    return json.dumps({"turns": turns}, ensure_ascii=False, indent=1) + "\n"
+    return show

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import BoundedSemaphore, Lock
+from typing import TYPE_CHECKING
 
 from index.errors import BusyError, HomeError, UsageError
 from index.types import Policy
 from qa.assistant import Assistant
 from qa.types import Answer
+
+if TYPE_CHECKING:
+    from qa.llm.trial import Trial
 
 MOST_WAITING = 24
 
@@ -41,10 +45,32 @@ class Desk:
             self._places.release()
 
     def ask(self, question: str, policies: Sequence[str] = ()) -> Answer:
-        """Answer a question, as ``Assistant.ask`` does; UsageError if there is no policy to ask."""
+        """Answer a question, as ``Assistant.ask`` does; UsageError if there is no policy to ask.
+
+        Only the first step reads the index: while a language model answers one, others are asked.
+        """
         with self.assistant() as assistant:
             _refuse_nothing(assistant)
-            return assistant.ask(question, policies=policies)
+            events = assistant.stream(question, policies=policies)
+            first = next(events)
+        *_, last = first, *events
+        assert isinstance(last, Answer)  # noqa: S101
+        return last
+
+    def trial(self) -> Trial:
+        """Ask the language model for one word, and return what came of it."""
+        from qa.llm.trial import tried
+
+        return tried(self._assistant.home.settings)
+
+    def rewrite(self, before: str, asked: str) -> str | None:
+        """Word a follow-up as ``Assistant.rewrite`` does; others are answered meanwhile."""
+        return self._assistant.rewrite(before, asked)
+
+    @property
+    def engine(self) -> str:
+        """Who words the answers."""
+        return self._assistant.llm.name if self._assistant.llm else "extractive"
 
     def ids(self) -> list[str]:
         """Return the ids of all policies; UsageError if there is none."""

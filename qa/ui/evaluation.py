@@ -7,6 +7,7 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def _evaluation(report: Mapping[str, Any], html: str) -> Evaluation:
     )
     return Evaluation(
         title=f"{report['set']}: {report['cases']} questions over {report['policies']} policies",
-        made=f"made {report['made']} with policyqa {report['policyqa']}",
+        made=f"made {_moment(report['made'])} with policyqa {report['policyqa']}",
         systems=tuple(systems),
         figures=figures,
         plots=tuple(
@@ -73,8 +74,27 @@ def _evaluation(report: Mapping[str, Any], html: str) -> Evaluation:
 def _value(figure: Mapping[str, float] | None) -> str:
     if not figure:
         return "—"
-    value, low, high = (f"{figure[key]:.3g}" for key in ("value", "low", "high"))
+    value, low, high = (_number(figure[key]) for key in ("value", "low", "high"))
     return f"{value} [{low}, {high}]"
+
+
+def _number(value: float) -> str:
+    """Return a figure with two decimals, or as many as show two digits of it.
+
+    >>> _number(0.734), _number(0.00312), _number(9083.6), _number(0)
+    ('0.73', '0.0031', '9,084', '0.00')
+    """
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.2g}" if 0 < abs(value) < 0.1 else f"{value:.2f}"
+
+
+def _moment(made: str) -> str:
+    """Return a time as people read it; anything else as it is."""
+    try:
+        return f"{datetime.fromisoformat(made):%Y-%m-%d %H:%M}"
+    except ValueError:
+        return made
 
 
 def _alone(svg: str) -> str:

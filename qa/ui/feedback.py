@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from index.errors import HomeError
 from qa.chat import Turn
 
 FILE_NAME = "feedback.jsonl"
@@ -50,10 +51,16 @@ def about(turn: Turn, verdict: str, comment: str = "") -> Feedback:
 
 
 def store(folder: Path, given: Feedback) -> None:
-    """Add a verdict to the file in a folder."""
+    """Add a verdict to the file in a folder. Raises HomeError if that is not possible."""
     line = json.dumps(asdict(given), ensure_ascii=False)
-    with (folder / FILE_NAME).open("a", encoding="utf-8") as file:
-        file.write(f"{line}\n")
+    try:
+        with (folder / FILE_NAME).open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+    except OSError as error:
+        raise HomeError(
+            f"the verdict cannot be kept: {error.strerror}",
+            hint="check the home's permissions and the free space",
+        ) from error
 
 
 def drafts(folder: Path) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from index.errors import PolicyQAError
 from index.markup import readable
 from qa import render
-from qa.chat import Conversation, Resolved, Turn
-from qa.types import Citation, PolicyAnswer, Statement
+from qa.chat import Conversation, Turn
+from qa.types import Answer, Citation, PolicyAnswer, Statement
 
 EXAMPLES = (
     "How long is data retained?",
@@ -96,18 +96,29 @@ def turn_html(turn: Turn, number: int, *, is_latest: bool = False) -> str:
     answer = turn.answer
     cards = "".join(_card(one, number, is_latest) for one in render.stated(answer))
     notes = "".join(f'<p class="note">{escape(line)}</p>' for line in render.summary(answer))
-    silent = _silent(render.silent(answer), number, is_latest)
+    silent = _silent(render.silent(answer), number, is_latest, is_all=not cards)
     return (
-        f'<article class="turn" data-turn="{number}">{_asked(turn.resolved)}{cards}{silent}{notes}'
-        f"{_actions(turn, number)}</article>"
+        f'<article class="turn" data-turn="{number}" data-told="{_told(answer)}">'
+        f"{_asked(turn)}{cards}{silent}{notes}{_actions(turn, number)}</article>"
     )
 
 
-def _asked(resolved: Resolved) -> str:
+def _told(answer: Answer) -> str:
+    """Return what is read out of an answer when it comes."""
+    stated, all_ = len(render.stated(answer)), len(answer.answers)
+    return (
+        f"Answered: {stated} of {all_} {'policy states' if all_ == 1 else 'policies state'} this."
+    )
+
+
+def _asked(turn: Turn) -> str:
+    resolved = turn.resolved
     shown = f'<p class="asked">{escape(resolved.asked)}</p>'
     if not (resolved.is_changed or resolved.policies):
         return shown
-    about = f" · {', '.join(resolved.policies)}" if resolved.policies else ""
+    names = {one.policy: one.name for one in turn.answer.answers}
+    about = ", ".join(names.get(id_, id_) for id_ in resolved.policies)
+    about = f" · {about}" if about else ""
     edit = button("Edit", "click", kind="plain", do="edit", text=resolved.question)
     return f'{shown}<p class="understood">{escape(f"{resolved.question}{about}")} {edit}</p>'
 
@@ -117,7 +128,8 @@ def _card(one: PolicyAnswer, turn: int, is_latest: bool) -> str:
     said = "".join(_statement(statement, cited, turn, is_latest) for statement in one.statements)
     return (
         f'<section class="card"><h3>{escape(render.heading(one))} <span class="verdict">'
-        f"{render.percent(one.confidence)} sure</span></h3>{said}</section>"
+        f"{render.percent(one.confidence)} sure</span></h3>{said}"
+        f"{_quotes(one, turn)}</section>"
     )
 
 
@@ -138,6 +150,17 @@ def _statement(
     return f"<p>{said} {marks}</p>{qualified}"
 
 
+def _quotes(one: PolicyAnswer, turn: int) -> str:
+    """Return the quotes that a model's statements rest on; a policy's own are their statements."""
+    if one.engine == render.OWN_WORDS:
+        return ""
+    return "".join(
+        f"<blockquote>{escape(readable(citation.quote))} "
+        f"{_mark(citation.marker, turn, False)}</blockquote>"
+        for citation in one.citations
+    )
+
+
 def _mark(marker: int, turn: int, is_latest: bool) -> str:
     label = f'aria-label="Show quote {marker} in its policy"'
     id_ = f"citation-{marker}" if is_latest else ""
@@ -145,19 +168,23 @@ def _mark(marker: int, turn: int, is_latest: bool) -> str:
     return made.replace("<button ", f"<button {label} ", 1)
 
 
-def _silent(silent: Sequence[PolicyAnswer], turn: int, is_latest: bool) -> str:
+def _silent(silent: Sequence[PolicyAnswer], turn: int, is_latest: bool, is_all: bool) -> str:
     if not silent:
         return ""
-    verb = "policy does" if len(silent) == 1 else "policies do"
     names = ", ".join(one.name for one in silent)
+    told = f"{len(silent)} policies do not state this: {names}"
+    if len(silent) == 1:
+        told = f"{names} does not state this"
     closest = "".join(
         f"<h4>{escape(render.heading(one))} <span class='verdict'>"
-        f"{render.percent(one.confidence)} sure</span></h4>{_closest(one.nearest, turn, is_latest)}"
+        f"{render.percent(one.confidence)} sure</span></h4>"
+        f"{''.join(_statement(said, {}, turn, is_latest) for said in one.statements)}"
+        f"{_closest(one.nearest, turn, is_latest)}"
         for one in silent
     )
     return (
-        f'<details class="silent"><summary>{len(silent)} {verb} not state this: {escape(names)}'
-        f"</summary><p>What comes closest:</p>{closest}</details>"
+        f'<details class="silent"{" open" if is_all and len(silent) == 1 else ""}><summary>'
+        f"{escape(told)}</summary><p>What comes closest:</p>{closest}</details>"
     )
 
 
@@ -175,11 +202,16 @@ def _short(quote: str) -> str:
 
 def _actions(turn: Turn, number: int) -> str:
     feedback = "".join(
-        button(label, "click", kind="plain", do="feedback", verdict=verdict, turn=number)
+        button(label, "click", kind="plain", do="feedback", verdict=verdict, turn=number).replace(
+            " ", f' aria-pressed="{str(verdict == turn.verdict).lower()}" ', 1
+        )
         for verdict, label in _VERDICTS
     )
-    copy = button("Copy with sources", "click", kind="plain", do="copy", turn=number)
-    spent = f"{turn.answer.engine} · {turn.answer.seconds:.1f} s"
+    copy = "".join(
+        button(label, "click", kind="plain", do=do, turn=number)
+        for do, label in (("copy", "Copy with sources"), ("link", "Copy link"))
+    )
+    spent = render.spent(turn.answer)
     return (
         f'<div class="actions" role="group" aria-label="About this answer">{copy}{feedback}'
         f'<span class="spent">{escape(spent)}</span></div>'

@@ -6,16 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.data_classes import BlocksConfigDict
 
 from index.errors import PolicyQAError
 from qa.assistant import Assistant
-from qa.ui import asking, comparing, evaluation, feedback, html, shelving, tables
+from qa.ui import acting, asking, comparing, evaluation, feedback, html, shelving, tables
 from qa.ui.asking import AskTab, Memory
 from qa.ui.desk import Desk
 from qa.ui.shared import Shared, make_courier, make_source, own_html, saved
 
+MOST_PAGES = 1000
+"""Pages whose conversations the server keeps; others are answered again from their browsers."""
 TABS = ("ask", "compare", "library", "evaluation")
-HEAD = f"<style>{Path(__file__).with_name('style.css').read_text('utf-8')}</style>"
+HEAD = "".join(
+    f"<{tag}>{Path(__file__).with_name(name).read_text('utf-8')}</{tag}>"
+    for tag, name in (("script", "stream.js"), ("script", "dialogs.js"), ("style", "style.css"))
+)
 THEME = gr.themes.Default(
     primary_hue="teal", neutral_hue="slate", radius_size="md",
     font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"],
@@ -24,13 +30,40 @@ _MODE = (
     "<span>{engine}</span><span>answers are the policies’ own words, each quote verified</span>"
     "<span>nothing leaves this computer</span>"
 )
-_SHOW_SOURCE = "() => { document.getElementById('right').style.display = '%s'; }"
+# The address names the tab that is open, and holds a question only until it is asked.
+_OPEN_TAB = """() => {
+  document.getElementById('right').style.display = '%s';
+  if (!window.isOpened) return;
+  const here = new URL(location);
+  here.searchParams.set('tab', '%s');
+  history.replaceState(null, '', here);
+}"""
+_CONSUME_LINK = """() => {
+  window.isOpened = true;
+  const here = new URL(location);
+  here.searchParams.delete('q');
+  history.replaceState(null, '', here);
+}"""
 _NONE = gr.skip()
+
+
+class Page(gr.Blocks):
+    """A page that holds no connection while nothing happens on it.
+
+    Gradio's would hold one to tell when it is closed, and a browser opens no more than six to a
+    server: a sixth page would not open. What a page leaves behind here goes when it is out of use.
+    """
+
+    def get_config_file(self) -> BlocksConfigDict:
+        """Return what the browser is told of the page."""
+        config: BlocksConfigDict = super().get_config_file()
+        return {**config, "connect_heartbeat": False}
 
 
 def build(desk: Desk, home: Path) -> gr.Blocks:
     """Make the page over an assistant; ``home`` is where feedback and reports are."""
-    page: gr.Blocks = gr.Blocks(title="policyqa", analytics_enabled=False, fill_width=True)
+    page = Page(title="policyqa", analytics_enabled=False, fill_width=True)
+    page.state_session_capacity = MOST_PAGES
     with page:
         with gr.Row(elem_id="top"):
             gr.HTML("<h1>policyqa</h1>", apply_default_css=False)
@@ -44,6 +77,7 @@ def build(desk: Desk, home: Path) -> gr.Blocks:
         with tabs:
             with gr.Tab("Ask", id="ask") as asked:
                 ask = asking.make(shared)
+                acting.wire(shared, ask)
             with gr.Tab("Compare", id="compare") as compared:
                 compare = comparing.make(shared)
             with gr.Tab("Library", id="library") as kept:
@@ -62,7 +96,7 @@ def build(desk: Desk, home: Path) -> gr.Blocks:
             None, shared.courier, api_visibility="private",
         )  # fmt: skip
         for tab in (asked, compared, kept, measured):
-            tab.select(None, js=_SHOW_SOURCE % ("none" if tab is measured else ""))
+            tab.select(None, js=_OPEN_TAB % ("none" if tab is measured else "", tab.id))
     page.queue(max_size=96, default_concurrency_limit=16, api_open=False)
     return page
 
@@ -74,16 +108,16 @@ def _wire_opening(page: gr.Blocks, shared: Shared, ask: AskTab, parts: list[Any]
         said = asking.restored(shared, memory)
         # Where there is nothing to restore, a first question may be on its way already.
         found = (html.conversation(said), said) if said.turns else (_NONE, _NONE)
-        question = request.query_params.get("q", "")[:2000]
-        latest = said.turns[-1].resolved.asked if said.turns else None
-        if question and question != latest:
-            return *filled, *asking.answered(shared, question, chosen, said)
-        return *filled, *found, _NONE, _NONE, _NONE
+        question = request.query_params.get("q", "")
+        if not question.strip():
+            return *filled, *found, _NONE, _NONE, _NONE
+        shown = asking.answered(shared, question, chosen, said)
+        return *filled, *shown, question if shown[1] == _NONE else _NONE
 
     page.load(
-        opened, ask.memory, [*parts, *ask.outputs, shared.source],
+        opened, ask.memory, [*parts, *ask.outputs, shared.source, ask.question],
         concurrency_limit=32, show_progress="hidden", api_visibility="private",
-    )  # fmt: skip
+    ).then(None, js=_CONSUME_LINK, api_visibility="private")  # fmt: skip
 
 
 def _filled(shared: Shared, request: gr.Request) -> tuple[Any, ...]:
@@ -94,7 +128,12 @@ def _filled(shared: Shared, request: gr.Request) -> tuple[Any, ...]:
     tab = request.query_params.get("tab")
     selected = gr.Tabs(selected=tab) if tab in TABS else _NONE
     found = tables.evaluation(evaluation.load(shared.home))
-    named = [name for name in request.query_params.get("policy", "").split(",") if name.strip()]
+    named = [
+        name
+        for given in request.query_params.getlist("policy")
+        for name in given.split(",")
+        if name.strip()
+    ]
     try:
         table, picker = shelving.listed(shared)
         with shared.desk.assistant() as assistant:

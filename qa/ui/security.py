@@ -41,7 +41,7 @@ _OPEN = re.compile(
     rf"/|{REPORT}|/config/?|/theme\.css|/favicon\.ico|/manifest\.json|/robots\.txt"
     r"|/(?:assets|static|svelte)/[\w./@-]+"
     rf"|{_UPLOAD}|/gradio_api/(?:upload_progress|startup-events|theme\.css|cancel|reset/?|info/?"
-    r"|queue/(?:join|data)|heartbeat/\w+|app_id|file=/[^:]+)"
+    r"|queue/(?:join|data)|app_id|file=/[^:]+)"
 )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import gradio as gr
 
@@ -22,12 +23,14 @@ element.addEventListener('click', event => {
   const button = event.target.closest('[data-on]');
   if (!button || button.disabled) return;
   trigger(button.dataset.on, {...button.dataset});
-  if (button.dataset.on === 'select') document.dispatchEvent(new Event('reveal-source'));
+  if (button.dataset.on !== 'select') return;
+  document.dispatchEvent(new CustomEvent('reveal-source', {detail: button}));
 });
 """
 _SOURCE = (
     CLICKS
     + """
+let from = null;
 const light = () => {
   const quote = element.querySelector('#source-quote');
   const text = element.querySelector('.text');
@@ -37,8 +40,15 @@ const light = () => {
   text.scrollTop += at.top - box.top - Math.max(24, (box.height - at.height) / 3);
 };
 watch('value', light);
-document.addEventListener('reveal-source', () => {
+element.addEventListener('click', event => {
+  if (!event.target.closest('.back')) return;
+  const back = from?.isConnected ? from : document.getElementById('left');
+  back.scrollIntoView({block: 'center'});
+  back.focus();
+});
+document.addEventListener('reveal-source', event => {
   light();
+  if (!element.contains(event.detail)) from = event.detail;
   if (window.innerWidth <= 900) document.getElementById('source').scrollIntoView({block: 'start'});
 });
 """
@@ -57,6 +67,7 @@ watch('value', () => {
   const parcel = props.value;
   if (!parcel || !parcel.text) return;
   if (parcel.do === 'copy') { copy(parcel.text); return; }
+  if (parcel.do === 'link') { copy(new URL(parcel.text, location).href); return; }
   const link = document.createElement('a');
   link.href = URL.createObjectURL(new Blob([parcel.text], {type: 'text/plain;charset=utf-8'}));
   link.download = parcel.name;
@@ -102,6 +113,12 @@ def own_html(value: str, elem_id: str) -> gr.HTML:
 def copied(text: str) -> dict[str, Any]:
     """Return what puts a text on the clipboard."""
     return {"do": "copy", "text": text, "number": next(_parcels)}
+
+
+def linked(question: str, policies: Sequence[str]) -> dict[str, Any]:
+    """Return what puts the address of this page that asks a question on the clipboard."""
+    text = f"?{urlencode([('q', question), *(('policy', one) for one in policies)])}"
+    return {"do": "link", "text": text, "number": next(_parcels)}
 
 
 def saved(name: str, text: str) -> dict[str, Any]:

@@ -33,7 +33,6 @@ class LibraryTab:
 
 def make(shared: Shared, pickers: Sequence[gr.Dropdown]) -> LibraryTab:
     """Make the tab and say what its parts do; ``pickers`` offer what is in the library."""
-    table = own_html("", "library")
     with gr.Column(visible=False, elem_id="remove-asking", elem_classes="dialog") as asking:
         wanted = own_html("", "remove-wanted")
         with gr.Row():
@@ -50,8 +49,10 @@ def make(shared: Shared, pickers: Sequence[gr.Dropdown]) -> LibraryTab:
             False, label="Replace uploaded files of the same name", elem_id="replace"
         )
         again = gr.Button("Look for changed files", size="sm", elem_id="sync")
+    result = own_html("", "upload-result")
+    table = own_html("", "library")
     tab = LibraryTab(
-        table, asking, wanted, gr.State(""), own_html("", "upload-result"),
+        table, asking, wanted, gr.State(""), result,
         gr.BrowserState({}, storage_key="policyqa-library", secret=STORED),
     )  # fmt: skip
     changed = [tab.result, table, *pickers]
@@ -145,8 +146,9 @@ def _wire_removal(
     def ask(event: gr.EventData) -> tuple[Any, ...]:
         policy = word(event, "policy")
         asked = (
-            f"<p><strong>Remove {html.escape(policy)}?</strong> Its text, passages and vectors are "
-            "deleted for everyone who uses this library. A file outside the library stays.</p>"
+            f"<p><strong>Remove {html.escape(word(event, 'title') or policy)}?</strong> It and all "
+            "that was made from it are deleted for everyone who uses this library. A file outside "
+            "the library stays.</p>"
         )
         return asked, policy, gr.update(visible=True)
 
@@ -161,8 +163,7 @@ def _wire_removal(
             return gr.update(visible=False), html.error_line(error), *left
 
     hidden: dict[str, Any] = {"api_visibility": "private"}
-    asked = tab.table.click(ask, None, [tab.wanted, tab.pending, tab.asking], **hidden)
-    asked.then(None, js="() => document.getElementById('remove-no').focus()")
+    tab.table.click(ask, None, [tab.wanted, tab.pending, tab.asking], **hidden)
     yes.click(
         remove, [tab.pending, tab.seen], [tab.asking, *changed], concurrency_limit=1, **hidden
     )

@@ -17,6 +17,10 @@ _LONGEST = 400_000
 """Characters that a browser shows at ease; of a longer text it is what surrounds the quote."""
 
 
+_BACK = '<button type="button" class="plain back">‹ Back</button>'
+"""Shown where the source stands below what it was opened from."""
+
+
 def empty() -> str:
     """Return what stands where no source is open."""
     return (
@@ -55,18 +59,19 @@ def alone(policy: Policy, citation: Citation, nav: str = "") -> str:
     section = f'<p class="place">{escape(citation.section)}</p>' if citation.section else ""
     mark = '<p class="verified">✓ Quote verified, character by character</p>'
     span = Span(citation.start, citation.end)
-    return f"<header>{nav}{_title(policy)}{section}{mark}</header>{_body(policy, span)}"
+    body = _body(policy, span, citation.emphasis)
+    return f"<header>{_BACK}{nav}{_title(policy)}{section}{mark}</header>{body}"
 
 
 def plain(policy: Policy) -> str:
     """Return a policy's text without a quote."""
-    return f"<header>{_title(policy)}</header>{_body(policy, None)}"
+    return f"<header>{_BACK}{_title(policy)}</header>{_body(policy)}"
 
 
 def changed(title: str) -> str:
     """Return what is shown of a policy that is no longer the one that was quoted."""
     return (
-        f'<header><h2>{escape(title)}</h2></header><p class="error" role="alert">This policy has '
+        f'<header>{_BACK}<h2>{escape(title)}</h2></header><p class="error" role="alert">This policy has '
         "changed or was removed since the answer. Ask again to have its present text quoted.</p>"
     )
 
@@ -86,13 +91,19 @@ def _title(policy: Policy) -> str:
     )
 
 
-def _body(policy: Policy, quote: Span | None) -> str:
+def _body(policy: Policy, quote: Span | None = None, answering: Span | None = None) -> str:
     text, at = policy.text, quote or Span(0, 0)
     start = max(0, at.start - _LONGEST // 2)
     end = min(len(text), max(at.end, start + _LONGEST))
     shown = _with_headings(text, start, at.start)
     if quote:
-        shown += f'<mark id="source-quote">{_with_headings(text, *quote)}</mark>'
+        first, last = answering or Span(quote.end, quote.end)
+        words = _with_headings(text, first, last)
+        shown += (
+            f'<mark id="source-quote">{_with_headings(text, quote.start, first)}'
+            f"{f'<strong>{words}</strong>' if words else ''}"
+            f"{_with_headings(text, last, quote.end)}</mark>"
+        )
     shown += _with_headings(text, at.end, end)
     cut = '<p class="note">The text is long; only a part of it is shown.</p>'
     whole = start == 0 and end == len(text)

@@ -46,9 +46,9 @@ def library(policies: Sequence[Policy], passages: Mapping[str, int], news: News)
         f"<small>{escape(policy.source_name)}</small></th>"
         f"<td class='date'>{policy.updated or 'undated'}</td><td class='number' data-unit='characters'>"
         f"{len(policy.text):,}</td>"
-        f"<td class='number' data-unit='passages'>{passages.get(policy.id, 0)}</td><td class='do'>"
+        f"<td class='number' data-unit='passages'>{passages.get(policy.id, 0):,}</td><td class='do'>"
         f"{button('Read', 'select', kind='plain', policy=policy.id)}"
-        f"{button('Remove …', 'click', kind='plain', policy=policy.id)}</td></tr>"
+        f"{button('Remove …', 'click', kind='plain', policy=policy.id, title=policy.title)}</td></tr>"
         for policy in policies
     )
     head = "".join(
@@ -59,7 +59,7 @@ def library(policies: Sequence[Policy], passages: Mapping[str, int], news: News)
         f"Conversations are private.</p>{_news(news)}"
     )
     if not policies:
-        return f"{note}<h2>The library is empty</h2><p>Add a policy below to ask about it.</p>"
+        return f"{note}<h2>The library is empty</h2><p>Add a policy above to ask about it.</p>"
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     return f'{note}<div class="wide">{table}</div>'
 
@@ -92,19 +92,20 @@ def outcomes(found: Sequence[Outcome]) -> str:
 def evaluation(found: Evaluation | None) -> str:
     """Return the figures and plots of the newest evaluation, and how a new one is made."""
     how = (
-        '<p class="note">A new one: <code>policyqa eval run</code>, then load this page again. '
+        '<p class="note">To make one: <code>policyqa eval run</code>, then load this page again. '
         "With questions of your own: <code>policyqa eval run --help</code>.</p>"
     )
     if found is None:
         return f"<h2>No evaluation yet</h2>{how}"
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in found.systems)
+    head = "".join(f'<th scope="col" class="number">{escape(name)}</th>' for name in found.systems)
     rows = "".join(
         f'<tr><th scope="row">{escape(name)}</th>'
         f"{''.join(f'<td class=number>{escape(value)}</td>' for value in values)}</tr>"
         for name, values in found.figures
     )
     plots = "".join(
-        f'<img alt="{escape(title)}" src="data:image/svg+xml;base64,{svg}">'
+        f'<figure><img alt="{escape(title)}" src="data:image/svg+xml;base64,{svg}">'
+        f"<figcaption>{escape(title)}</figcaption></figure>"
         for title, svg in found.plots
     )
     whole = '<a href="evaluation-report" target="_blank" rel="noopener">the whole report</a>'

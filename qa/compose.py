@@ -1,0 +1,211 @@
+"""Evidence → draft, with a language model: one request for each policy, as many at once as allowed.
+
+A policy is alone in its request, so that whatever it says can change no other policy's answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+from index.errors import LLMError, LLMRequestError
+from qa import drafts, prompts
+from qa.answers import Material, composed, extracted
+from qa.llm import LLM, Piece, Reply
+from qa.render import unprintable
+from qa.replies import Replies
+from qa.types import Answer, Claim, Draft, PolicyAnswer, Problem
+from qa.verify import Verifier
+
+FLOOR = 0.05
+"""P(stated) below which no model is asked, because the policy is silent: on the training questions it
+spares 17 % of the requests and loses 1 % of the stated answers; 0.08 would lose 4 %. Choose it again
+by ``eval.train.floor`` when the reader was trained again."""
+_LONGEST_FOLLOW_UP = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """What came of one policy's request: claims to verify (none: not stated), or None if it failed.
+
+    Tokens are None where the server does not tell; a reply that was kept costs none.
+    """
+
+    policy: str
+    claims: tuple[Claim, ...] | None
+    problems: tuple[Problem, ...]
+    tokens_in: int | None = 0
+    tokens_out: int | None = 0
+
+
+def compose(
+    llm: LLM, replies: Replies, question: str, materials: Sequence[Material]
+) -> Iterator[Draft | Composed]:
+    """Yield drafts as they arrive, and what came of each policy that is worth a request.
+
+    Closing the iterator cancels the requests. No failure is raised: it is the policy's problem.
+    """
+    asked: dict[str, _Request] = {}
+    for material in materials:
+        if material.reading.p_stated < FLOOR or not material.passages:
+            continue
+        try:
+            request = _request(llm, question, material)
+        except LLMError as error:
+            yield _failed(material.policy.id, error)
+            continue
+        kept = replies.get(material.policy.id, request.key)
+        done = tuple(request.finished(Reply(kept, 0, 0))) if kept is not None else ()
+        if _is_good(done):
+            yield from done
+        else:
+            asked[material.policy.id] = request
+    if asked:
+        yield from _asked(llm, replies, asked)
+
+
+def combined(
+    materials: Sequence[Material],
+    made: Mapping[str, Composed],
+    verifier: Verifier,
+    *,
+    engine: str,
+) -> list[PolicyAnswer]:
+    """Return each policy's answer: in the model's words where it has made some, else in its own."""
+    policies = [material.policy for material in materials]
+    answers = []
+    for material in materials:
+        own = made.get(material.policy.id)
+        if own is None or own.claims is None:
+            answers.append(extracted(material, verifier))
+            continue
+        others = [policy for policy in policies if policy != material.policy]
+        answers.append(composed(material, own.claims, verifier, engine=engine, others=others))
+    return answers
+
+
+def with_costs(answer: Answer, made: Iterable[Composed], *, engine: str) -> Answer:
+    """Return an answer with what the model's requests came to, and its name if any of it is its."""
+    requests = tuple(made)
+    return replace(
+        answer,
+        problems=(*answer.problems, *(problem for one in requests for problem in one.problems)),
+        engine=engine if any(one.engine == engine for one in answer.answers) else answer.engine,
+        tokens_in=_sum(one.tokens_in for one in requests),
+        tokens_out=_sum(one.tokens_out for one in requests),
+    )
+
+
+def rewritten(llm: LLM, before: str, asked: str) -> str | None:
+    """Return a follow-up as a question of its own, or None if the model does not give one."""
+    try:
+        found = drafts.parse_follow_up(llm.complete(prompts.follow_up(before, asked)).text)
+    except LLMError:
+        return None
+    is_fit = len(found) <= _LONGEST_FOLLOW_UP and not any(map(unprintable, found))
+    return found if is_fit else None
+
+
+def _asked(llm: LLM, replies: Replies, asked: Mapping[str, _Request]) -> Iterator[Draft | Composed]:
+    stream = llm.stream({id_: one.built.prompt for id_, one in asked.items()})
+    try:
+        for id_, said in stream:
+            if isinstance(said, Piece):
+                yield from asked[id_].heard(said.text)
+                continue
+            done = tuple(asked[id_].finished(said))
+            if isinstance(said, Reply) and _is_good(done):
+                replies.put(id_, asked[id_].key, said.text)
+            yield from done
+    finally:
+        stream.close()
+
+
+def _is_good(done: Sequence[Draft | Composed]) -> bool:
+    """Tell whether what came of a request is an answer, which alone is worth keeping."""
+    return any(isinstance(one, Composed) and one.claims is not None for one in done)
+
+
+class _Request:
+    """One policy's request: what is asked, and what of the reply's words was handed on."""
+
+    def __init__(self, policy: str, built: prompts.Built, key: str) -> None:
+        self.policy = policy
+        self.built = built
+        self.key = key
+        self._text = self._spoken = ""
+
+    def heard(self, text: str) -> Iterator[Draft]:
+        """Yield the words that a piece of the reply adds."""
+        self._text += text
+        yield from self._grown(drafts.spoken(self._text))
+
+    def finished(self, said: Reply | LLMError) -> Iterator[Draft | Composed]:
+        """Yield the rest of the words, and what came of the request."""
+        if isinstance(said, LLMError):
+            yield _failed(self.policy, said)
+            return
+        try:
+            parsed = drafts.parse(said.text, self.built.passages)
+        except LLMError as error:
+            yield _failed(self.policy, error, said)
+            return
+        yield from self._grown(" ".join(claim.text for claim in parsed.claims))
+        yield Composed(
+            self.policy,
+            parsed.claims,
+            tuple(self._problems(parsed)),
+            said.tokens_in,
+            said.tokens_out,
+        )
+
+    def _grown(self, spoken: str) -> Iterator[Draft]:
+        if spoken.startswith(self._spoken) and spoken != self._spoken:
+            yield Draft(self.policy, spoken[len(self._spoken) :])
+            self._spoken = spoken
+
+    def _problems(self, parsed: drafts.Parsed) -> Iterator[Problem]:
+        if parsed.unknown:
+            numbers = ", ".join(map(str, parsed.unknown))
+            yield Problem(
+                "unknown_marker",
+                f"the model named passages it was not shown: {numbers}",
+                self.policy,
+            )
+        if self.built.dropped:
+            shown = len(self.built.passages)
+            yield Problem(
+                "context_full",
+                f"only {shown} of {shown + self.built.dropped} passages fit into the model's window; "
+                "raise POLICYQA_LLM_CONTEXT if it has a larger one",
+                self.policy,
+            )
+
+
+def _request(llm: LLM, question: str, material: Material) -> _Request:
+    """Return a policy's request. Raises LLMError if nothing fits, or the model cannot be loaded."""
+    built = prompts.build(question, material.policy, material.passages, llm.window)
+    if built is None:
+        raise LLMRequestError(
+            f"no passage fits into the window of {llm.window:,} tokens",
+            hint="set POLICYQA_LLM_CONTEXT to what the model can read",
+        )
+    evidence = [(one.id, one.section, one.context, one.text) for one in built.passages]
+    named = repr((prompts.VERSION, llm.address, question, material.policy.names[0], evidence))
+    return _Request(material.policy.id, built, sha256(named.encode()).hexdigest())
+
+
+def _failed(policy: str, error: LLMError, said: Reply | None = None) -> Composed:
+    problem = Problem(
+        error.code, f"{error.message}; what is shown is the policy's own words", policy
+    )
+    return Composed(
+        policy, None, (problem,), said.tokens_in if said else 0, said.tokens_out if said else 0
+    )
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    """Return the sum of counts; None if one is not known."""
+    known = list(counts)
+    return None if None in known else sum(filter(None, known))

@@ -1,0 +1,158 @@
+"""What a language model replied → claims to verify. Strict: another form is no answer.
+
+The reply is JSON by agreement and anything at all in fact. Its statements' words are also shown while
+they arrive, so both readings clean them in the same way: white space is single, and markers such as
+``[1][2]``, ``[1, 2]`` and ``【1】``, which say what a number in our form says, are taken out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
+
+from index.errors import LLMProtocolError
+from index.types import Passage
+from qa.types import Claim, Quote
+
+_MOST_STATEMENTS, _MOST_QUOTES, _LONGEST = 20, 10, 2000
+_MARKERS = re.compile(r"\s*(?:\[\s*\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*\s*\]|【[^【】]{1,20}】)")
+_NUMBER = re.compile(r"\d{1,3}")
+# What may yet become a marker when the rest of it arrives.
+_BEGUN = re.compile(r"\s*(?:\[[\d\s,;–-]{0,20}|【[^】]{0,20})?$")
+_THOUGHT = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
+_FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
+_OPEN_FENCE = re.compile(r"\A\s*```(?:json)?\s*")
+
+
+class _Quote(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    passage: int
+    quote: Annotated[str, Field(max_length=20 * _LONGEST)]
+
+
+class _Statement(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    text: Annotated[str, Field(max_length=_LONGEST)]
+    quotes: Annotated[list[_Quote], Field(max_length=_MOST_QUOTES)]
+
+
+class _Reply(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    stated: bool
+    statements: Annotated[list[_Statement], Field(max_length=_MOST_STATEMENTS)]
+
+
+class _FollowUp(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    question: Annotated[str, Field(min_length=1, max_length=_LONGEST)]
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """The claims of a reply, not verified yet, and the markers in it that name no passage."""
+
+    claims: tuple[Claim, ...]
+    unknown: tuple[int, ...]
+
+
+def parse(reply: str, passages: Sequence[Passage]) -> Parsed:
+    """Return what a whole reply says; no claims if it says that nothing is stated.
+
+    Raises LLMProtocolError for a reply of another form, or one that contradicts itself.
+    """
+    try:
+        found = _Reply.model_validate_json(_bare(reply))
+    except ValidationError as error:
+        raise _of_no_form(error.errors()[0]["msg"]) from error
+    if found.stated != bool(found.statements):
+        raise _of_no_form("it says both that the answer is stated and that it is not")
+    numbers = range(1, len(passages) + 1)
+    named = [
+        number
+        for one in found.statements
+        for number in (*(quote.passage for quote in one.quotes), *_markers(one.text))
+    ]
+    unknown = tuple(dict.fromkeys(number for number in named if number not in numbers))
+    claims = tuple(_claim(one, passages) for one in found.statements)
+    if not all(claim.text for claim in claims):
+        raise _of_no_form("a statement has no words")
+    return Parsed(claims, unknown)
+
+
+def parse_follow_up(reply: str) -> str:
+    """Return the question of a reply to ``prompts.follow_up``. Raises LLMProtocolError."""
+    try:
+        return " ".join(_FollowUp.model_validate_json(_bare(reply)).question.split())
+    except ValidationError as error:
+        raise _of_no_form(error.errors()[0]["msg"]) from error
+
+
+def spoken(reply: str) -> str:
+    """Return the words of a reply's statements as far as it has arrived; it only ever grows.
+
+    >>> spoken('{"stated": true, "statements": [{"text": "Kept for 90 da')
+    'Kept for 90 da'
+    """
+    begun = _OPEN_FENCE.sub("", _THOUGHT.sub("", reply)).rstrip("` \\n")
+    try:
+        found = from_json(begun, allow_partial="trailing-strings")
+        texts = [one.get("text", "") for one in found["statements"]]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return ""
+    if not all(isinstance(text, str) for text in texts):
+        return ""
+    words = [cleaned(text) for text in (*texts[:-1], *(_BEGUN.sub("", t) for t in texts[-1:]))]
+    return " ".join(filter(None, words))
+
+
+def cleaned(text: str) -> str:
+    r"""Return a statement's words without markers, on one line.
+
+    >>> cleaned("Kept for 90 days [1][2],\\n then deleted 【3】.")
+    'Kept for 90 days, then deleted.'
+    """
+    return " ".join(_MARKERS.sub("", text).split())
+
+
+def _markers(text: str) -> list[int]:
+    """Return the numbers that a text's markers name.
+
+    >>> _markers("a [1, 2] b 【3†source】")
+    [1, 2, 3]
+    """
+    return [
+        int(number)
+        for marker in _MARKERS.findall(text)
+        for number in _NUMBER.findall(marker.split("†")[0])
+    ]
+
+
+def _bare(reply: str) -> str:
+    """Return a reply without what models put around it: thoughts, and a fence of Markdown."""
+    text = _THOUGHT.sub("", reply)
+    fenced = _FENCE.match(text)
+    return (fenced[1] if fenced else text).strip()
+
+
+def _claim(statement: _Statement, passages: Sequence[Passage]) -> Claim:
+    quotes = []
+    for one in statement.quotes:
+        known = 1 <= one.passage <= len(passages)
+        quotes.append(Quote(one.quote, near=passages[one.passage - 1].start if known else None))
+    return Claim(cleaned(statement.text), tuple(quotes))
+
+
+def _of_no_form(why: str) -> LLMProtocolError:
+    return LLMProtocolError(
+        f"the language model did not answer in the form it was asked for: {why}",
+        hint="ask again, or choose another model",
+    )

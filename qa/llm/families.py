@@ -1,0 +1,140 @@
+"""The families of language models: how each is named, reached and installed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import SecretStr
+
+from index.errors import UsageError
+from index.settings import Settings, refuse_readable
+from qa.llm.engine import LLM
+from qa.llm.types import Access, Adapter, Limits
+
+NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One provider's models. ``url`` is its own address, ``key_name`` the variable of its own key.
+
+    That key goes to that address only; one that needs it is not called without.
+    """
+
+    module: str
+    needs: str
+    extra: str
+    url: str = ""
+    key_name: str = ""
+
+
+FAMILIES: Mapping[str, Family] = {
+    "ollama": Family("qa.llm.ollama", "llama_index.llms.ollama", "llm", "http://127.0.0.1:11434"),
+    "openai": Family(
+        "qa.llm.openai", "llama_index.llms.openai_like", "llm",
+        "https://api.openai.com/v1", "OPENAI_API_KEY",
+    ),
+    "anthropic": Family(
+        "qa.llm.anthropic", "llama_index.llms.anthropic", "llm",
+        "https://api.anthropic.com", "ANTHROPIC_API_KEY",
+    ),
+    "hf": Family("qa.llm.huggingface", "llama_index.llms.huggingface", "hf"),
+}  # fmt: skip
+_FORMS = ", ".join(f"{family}/MODEL" for family in FAMILIES)
+
+
+def load_llm(settings: Settings) -> LLM | None:
+    """Return the language model that is configured, or None if none is. Nothing is imported yet.
+
+    Raises UsageError for a name of another form, a package that is not installed, a key that is
+    missing or that others may read.
+    """
+    if settings.llm == NONE:
+        return None
+    name, _, model = settings.llm.partition("/")
+    family = FAMILIES.get(name)
+    if family is None or not model:
+        raise UsageError(
+            f"{settings.llm!r} is no language model", hint=f"name one as {_FORMS}, or none"
+        )
+    if not _is_installed(family.needs):
+        raise UsageError(
+            f"the language model {settings.llm!r} needs packages that are not installed",
+            hint=f"pip install 'policyqa[{family.extra}]'",
+        )
+    url = _without_password(settings.llm_base_url or family.url) if family.url else ""
+    access = Access(
+        model,
+        url,
+        _key(settings, family),
+        settings.llm_context,
+        Limits.of(settings),
+        settings.allow_download,
+    )
+    return LLM(settings.llm, access, lambda a: _adapter(family, a), at_once=settings.llm_at_once)
+
+
+def _adapter(family: Family, access: Access) -> Adapter:
+    made: Adapter = import_module(family.module).Adapter(access)
+    return made
+
+
+def _is_installed(module: str) -> bool:
+    """Tell whether a module is there, without importing it, or what it stands in, in full."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _key(settings: Settings, family: Family) -> SecretStr | None:
+    if settings.llm_api_key:
+        return settings.llm_api_key
+    if settings.llm_key_file:
+        return _from_file(settings.llm_key_file)
+    if settings.llm_base_url or not family.key_name:
+        return None
+    if not (own := os.environ.get(family.key_name)):
+        raise UsageError(
+            f"the language model {settings.llm!r} needs a key",
+            hint=f"set POLICYQA_LLM_API_KEY or {family.key_name}; for a server of your own set "
+            "POLICYQA_LLM_BASE_URL",
+        )
+    return SecretStr(own)
+
+
+def _from_file(file: Path) -> SecretStr:
+    """Return the key in a file that nobody else may read. Raises UsageError."""
+    try:
+        refuse_readable(file)
+        key = file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"the key in {str(file)!r} cannot be read: {type(error).__name__}",
+            hint="correct POLICYQA_LLM_KEY_FILE, or the file",
+        ) from error
+    if not key:
+        raise UsageError(f"{str(file)!r} holds no key", hint="write the key into it")
+    return SecretStr(key)
+
+
+def _without_password(url: str) -> str:
+    """Return an address if it holds no password: it is shown in errors. Raises UsageError."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise UsageError(
+            "POLICYQA_LLM_BASE_URL is no address of a server",
+            hint="write one such as http://localhost:8000/v1",
+        )
+    if parts.username or parts.password:
+        raise UsageError(
+            "POLICYQA_LLM_BASE_URL holds a name or password, which would be shown",
+            hint="use POLICYQA_LLM_API_KEY, or POLICYQA_LLM_KEY_FILE",
+        )
+    return urlunsplit(parts).rstrip("/")

@@ -1,0 +1,137 @@
+"""What can be done with the answers of a conversation: see, copy, share, judge and export them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+
+from index.errors import PolicyQAError
+from qa import render
+from qa.chat import Conversation, Turn
+from qa.ui import feedback
+from qa.ui.asking import AskTab, Memory, shown, told
+from qa.ui.shared import Shared, copied, linked, number, saved, warn, word
+
+_NONE = gr.skip()
+
+
+def wire(shared: Shared, tab: AskTab) -> None:
+    """Let the buttons of the answers, of their source and of the conversation do what they say."""
+    conversation = [tab.said, tab.memory]
+    hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+    def open_quote(event: gr.EventData, said: Conversation, memory: Memory) -> Any:
+        try:
+            said = told(shared, said, memory)
+            return shown(shared, said, number(event, "turn"), number(event, "cite"))
+        except PolicyQAError as error:
+            warn(error)
+            return _NONE
+
+    def carry(event: gr.EventData, said: Conversation, memory: Memory) -> tuple[Any, Any]:
+        if word(event, "do") == "edit":
+            return word(event, "text"), _NONE
+        try:
+            turn = _turn(told(shared, said, memory), event)
+        except PolicyQAError as error:
+            warn(error)
+            return _NONE, _NONE
+        return _NONE, _parcel(turn, word(event, "do")) if turn else _NONE
+
+    tab.answers.select(open_quote, conversation, shared.source, api_visibility="private")
+    shared.source.select(open_quote, conversation, shared.source, api_visibility="private")
+    tab.answers.click(carry, conversation, [tab.question, shared.courier], **hidden)
+    for name, press in tab.export.items():
+        press.click(_exporter(shared, name), conversation, shared.courier, **hidden)
+    _wire_feedback(shared, tab)
+
+
+def _turn(said: Conversation, event: gr.EventData) -> Turn | None:
+    at = number(event, "turn") - said.dropped
+    return said.turns[at] if 0 <= at < len(said.turns) else None
+
+
+def _parcel(turn: Turn, do: str) -> Any:
+    """Return what is put on the clipboard, if that is what is to be done."""
+    if do == "copy":
+        gr.Info("Copied, with its sources.")
+        return copied(render.answer_markdown(turn.answer))
+    if do == "link":
+        gr.Info("Copied. Whoever opens it here asks the same question.")
+        return linked(turn.resolved.question, turn.resolved.policies)
+    return _NONE
+
+
+def _wire_feedback(shared: Shared, tab: AskTab) -> None:
+    with gr.Column(visible=False, elem_id="comment", elem_classes="dialog") as more:
+        comment = gr.Textbox(
+            label="Thank you. What should it have said? (optional)", max_length=2000, lines=2
+        )
+        with gr.Row():
+            keep = gr.Button("Save the comment", size="sm", variant="primary")
+            leave = gr.Button("No comment", size="sm", elem_classes="no")
+    given = gr.State(None)
+
+    def judge(event: gr.EventData, said: Conversation, memory: Memory) -> tuple[Any, ...]:
+        verdict = word(event, "verdict")
+        if verdict not in feedback.VERDICTS:
+            return (_NONE,) * 4
+        try:
+            said = told(shared, said, memory)
+            if not (turn := _turn(said, event)):
+                return (_NONE,) * 4
+            made = feedback.about(turn, verdict)
+            feedback.store(shared.home, made)
+        except PolicyQAError as error:
+            warn(error)
+            return (_NONE,) * 4
+        gr.Info("Thank you. Saved on this computer.")
+        judged = said.with_verdict(said.turns.index(turn), verdict)
+        return judged, made, gr.update(visible=verdict != "right"), ""
+
+    def save(made: feedback.Feedback | None, text: str) -> Any:
+        if made:
+            feedback.store(shared.home, replace(made, comment=" ".join(text.split())))
+            gr.Info("Saved on this computer.")
+        return gr.update(visible=False)
+
+    hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    tab.answers.click(judge, [tab.said, tab.memory], [tab.said, given, more, comment], **hidden)
+    keep.click(save, [given, comment], more, **hidden)
+    leave.click(lambda: gr.update(visible=False), None, more, **hidden)
+
+
+def _exporter(shared: Shared, name: str) -> Any:
+    def export(said: Conversation, memory: Memory) -> Any:
+        try:
+            said = told(shared, said, memory)
+        except PolicyQAError as error:
+            warn(error)
+            return _NONE
+        if not said.turns:
+            gr.Info("There is nothing to export yet: ask a question first.")
+            return _NONE
+        write = _as_json if name == "json" else _as_markdown
+        return saved(f"conversation.{name}", write(said))
+
+    return export
+
+
+def _as_markdown(said: Conversation) -> str:
+    parts = []
+    for turn in said.turns:
+        parts.append(f"## {render.escape_markdown(turn.resolved.asked)}")
+        if turn.resolved.is_changed:
+            parts.append(f"Understood as: {render.escape_markdown(turn.resolved.question)}")
+        parts.append(render.answer_markdown(turn.answer))
+    return "\n\n".join(parts) + "\n"
+
+
+def _as_json(said: Conversation) -> str:
+    turns = [
+        {"asked": turn.resolved.asked, **render.answer_json(turn.answer)} for turn in said.turns
+    ]
+    return json.dumps({"turns": turns}, ensure_ascii=False, indent=1) + "\n"
