@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -126,7 +126,9 @@ class Assistant:
         assert isinstance(answer, Answer)  # noqa: S101
         return answer
 
-    def stream(self, question: str, *, policies: Sequence[str] = ()) -> Iterator[Event]:
+    def stream(
+        self, question: str, *, policies: Sequence[str] = ()
+    ) -> Generator[Event, None, None]:
         """Answer a question as ``ask`` does; where a language model is configured, as it comes.
 
         First comes the answer in the policies' own words, then the model's words as drafts, then

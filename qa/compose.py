@@ -111,6 +111,9 @@ def _asked(llm: LLM, replies: Replies, asked: Mapping[str, _Request]) -> Iterato
     stream = llm.stream({id_: one.built.prompt for id_, one in asked.items()})
     try:
         for id_, said in stream:
+            if said is None:
+                yield Draft("", "")
+                continue
             if isinstance(said, Piece):
                 yield from asked[id_].heard(said.text)
                 continue

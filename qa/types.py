@@ -162,7 +162,10 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Words that a language model adds to one policy's answer; nothing of them is verified yet."""
+    """Words that a language model adds to one policy's answer; nothing of them is verified yet.
+
+    One without policy and words says that nothing came for a while: whoever reads can leave.
+    """
 
     policy: str
     text: str

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -81,10 +81,17 @@ def browser(outside: Outside) -> Iterator[Browser]:
 
 
 @contextmanager
-def serving(home: Path, *, port: int = 0, program: Sequence[str] = PROGRAM) -> Iterator[str]:
+def serving(
+    home: Path,
+    *,
+    port: int = 0,
+    program: Sequence[str] = PROGRAM,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[str]:
     """Have the chat over a home, at an address."""
     command = [sys.executable, *program, "chat", "--port", str(port), "--home", str(home)]
     outer = {key: value for key, value in os.environ.items() if not key.startswith("POLICYQA_")}
+    outer |= settings or {}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=outer) as process:
         assert process.stdout
         yield process.stdout.readline().split()[-1]

@@ -27,5 +27,5 @@ def stream(assistant: Assistant, question: str, **more: tuple[str, ...]) -> Iter
 
 if __name__ == "__main__":
     Assistant.stream = stream  # type: ignore[method-assign, assignment]
-    server.Desk = partial(desk.Desk, waiting=2)  # type: ignore[misc, assignment]
+    server.Desk = partial(desk.Desk, waiting=2)  # type: ignore[attr-defined, assignment]
     cli.run()

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 from conftest import OpenLLM
 from fakes import HOSTILE
-from scripted import Act, Server
+from scripted import Act, Asked, Server, passages_of, policy_of, reply
 
 from eval import cli, page, report, systems
 from eval import run as running
-from eval.benchmarks import Benchmark, Case, Expected, gold
+from eval.benchmarks import Benchmark, Case, Expected, gold, sets
 from eval.compare import compare
 from eval.compare import system as part
 from eval.judge import FILE_NAME, Complete, Judged, judge
@@ -210,36 +210,27 @@ def test_the_index_and_the_answers_are_those_of_the_code_that_is_there(
 
 
 def test_answers_are_those_of_the_model_and_the_prompt_they_were_worded_by(
-    evaluated: Evaluated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = replace(evaluated.benchmark, cases=evaluated.benchmark.cases[:1])
     monkeypatch.setattr(running, "ROOT", tmp_path / "root")  # no file of ours counts
+    case = Case("1", "How long?", "made", "dev", ("tea",), {"tea": Expected(stated=False)})
+    few = Benchmark("made/dev", (case,), {"tea": "We keep it."}, task="read")
+    (tmp_path / "config.json").write_text("1")
 
-    def made(llm: str, url: str | None = "http://127.0.0.1:1/v1") -> str:
-        settings = Settings(home=tmp_path / "home", llm=llm, llm_base_url=url)
-        return running.run(few, ["bm25"], settings, tmp_path / "run", progress=nothing).systems[
-            "bm25"
-        ]
+    def made(llm: str, server: str | None = "http://127.0.0.1:1/v1") -> str:
+        settings = Settings(home=tmp_path / "home", llm=llm, llm_base_url=server)
+        run = running.run(few, ["similarity"], settings, tmp_path / "run", progress=nothing)
+        return run.systems["similarity"]
 
-    model = tmp_path / "model"
-    model.mkdir()
-    (model / "config.json").write_text("1")
-    local = f"hf/{model}"
-    asked = [
-        ("none", None),
-        ("openai/a", "http://127.0.0.1:1/v1"),
-        ("openai/b", "http://127.0.0.1:1/v1"),
-        ("openai/a", "http://127.0.0.1:2/v1"),
-        (local, None),
-    ]
-    files = [made(*one) for one in asked]
-    assert len(set(files)) == len(files)
-    assert made("openai/a") == files[1]
-    (model / "config.json").write_text("2")
-    assert made(local, None) != files[-1]
+    own, remote, local = made("none", None), made("openai/a"), made(f"hf/{tmp_path}", None)
+    others = [made("openai/b"), made("openai/a", "http://127.0.0.1:2/v1")]
+    assert len({own, remote, local, *others}) == 5
+    assert made("openai/a") == remote
+    (tmp_path / "config.json").write_text("2")
+    assert made(f"hf/{tmp_path}", None) != local
     monkeypatch.setattr(prompts, "VERSION", "another")
-    assert made("openai/a") != files[1]
-    assert made("none") == files[0]
+    assert made("openai/a") != remote
+    assert made("none") == own
 
 
 def test_a_run_holds_no_policy_of_other_data(tmp_path: Path) -> None:
@@ -588,6 +579,39 @@ def test_a_judge_that_is_not_there_fails_every_answer(
     llm = open_llm("openai", llm_base_url="http://127.0.0.1:1/v1", llm_total_seconds=0.1)
     (found,) = judged(evaluated, tmp_path, llm.complete, 1)
     assert (found.correct, found.outcomes) == (None, {"failed": 1})
+
+
+def test_answers_in_a_models_words_are_evaluated(
+    evaluated: Evaluated, ask: Ask, llm_server: Server, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def script(asked: Asked) -> Act:
+        if policy_of(asked) == "Wepos":
+            return Act(fault="401")
+        line = max(passages_of(asked)[1].splitlines(), key=len)
+        invented = ("It costs 4711 euros.", [(1, "We charge 4711 euros.")])
+        return Act(reply(("It says so.", [(1, line)]), invented))
+
+    few = replace(evaluated.benchmark, cases=evaluated.benchmark.cases[:12])
+    monkeypatch.setattr(sets, "load", lambda *_: few)
+    monkeypatch.setenv("POLICYQA_LLM_BASE_URL", llm_server.base("openai"))
+    llm_server.script = script
+    words = ["eval", "run", "--system", "policyqa", "--llm", "openai/x", "--out", str(tmp_path)]
+    ask(words)
+    found = load(tmp_path).systems["policyqa"]
+    assert {"openai/x", "extractive (llm_auth)"} <= set(found.engines)
+    assert found.engines["openai/x"]["unverified statements"].value == 1
+    assert found.engines["extractive (llm_auth)"]["unverified statements"].value == 0
+    assert found.figures["quote exactness"].value == 1
+    shown = (tmp_path / "report.html").read_text("utf-8")
+    assert "engine: openai/x" in shown
+    assert "unverified statements" in shown
+    asked = len(llm_server.asked)
+    ask(words)
+    assert len(llm_server.asked) == asked
+    words[words.index("openai/x")] = "openai/y"
+    ask(words)
+    assert len(llm_server.asked) == 2 * asked
 
 
 def test_a_key_is_not_shown(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def _streamed(assistant: Any, question: str) -> tuple[float, float | None]:
     for event in assistant.stream(question):
         now = time.perf_counter() - started
         seen = now if seen is None else seen
-        if spoken is None and isinstance(event, Draft):
+        if spoken is None and isinstance(event, Draft) and event.text:
             spoken = now
     return seen or 0.0, spoken
 

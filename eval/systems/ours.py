@@ -10,6 +10,7 @@ from eval.benchmarks import Case
 from eval.responses import Found, Prediction, Quoted, Response
 from eval.systems.context import MOST_FOUND, MOST_RANKED, Context, System, predicted
 from index.encode import Encoder
+from index.errors import LLMError
 from index.markup import readable
 from index.passages import encoded, split
 from index.types import Span
@@ -54,8 +55,16 @@ def _predicted(context: Context, answer: Answer, one: PolicyAnswer, name: str) -
         ranked=extract.ranked(reading)[:MOST_RANKED],
         text=one.text if one.status == "stated" else "",
         unverified=sum(not statement.verified for statement in one.statements),
-        engine=one.engine,
+        engine=_engine(answer, one),
     )
+
+
+def _engine(answer: Answer, one: PolicyAnswer) -> str:
+    """Return who worded an answer, and why the language model did not, if it should have."""
+    failures = {LLMError.code, *(error.code for error in LLMError.__subclasses__())}
+    found = (p.code for p in answer.problems if p.policy == one.policy and p.code in failures)
+    failure = next(found, None)
+    return f"{one.engine} ({failure})" if failure else one.engine
 
 
 def _read(context: Context, case: Case) -> Response:

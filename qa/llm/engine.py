@@ -12,7 +12,7 @@ import random
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import aclosing
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from index.errors import (
     LLMEmptyError,
@@ -26,14 +26,16 @@ from index.errors import (
 from qa.llm.failures import translated
 from qa.llm.types import Access, Adapter, Limits, Piece, Prompt, Reply
 
-Said = Piece | Reply | LLMError
-"""What comes of a prompt: pieces, and at last a whole reply or why there is none."""
+Said = Piece | Reply | LLMError | None
+"""What comes of a prompt: pieces, and at last a whole reply or why there is none; None is no news."""
 
 _STOPPED = frozenset({"stop", "end_turn", "stop_sequence", "eos"})
 _CUT = frozenset({"length", "max_tokens", "model_context_window_exceeded"})
 _RETRIES = 2
 _PAUSE = 0.25
 """Seconds before the first retry, at least; they double, and as many again are drawn by chance."""
+_PULSE = 0.25
+"""Seconds without news after which whoever waits is told so, and can leave."""
 _WORTH_ANOTHER = (LLMOverloadedError, LLMUnreachableError, LLMTruncatedError)
 _AGAIN = "ask again, or choose another model"
 
@@ -59,6 +61,11 @@ class LLM:
     def address(self) -> str:
         """What tells this model from others: its name, and its server's address."""
         return f"{self.name} {self._access.url}"
+
+    @property
+    def server(self) -> str:
+        """The address that what is asked is sent to; empty if it stays in this process."""
+        return self._access.url
 
     @property
     def limits(self) -> Limits:
@@ -93,13 +100,21 @@ class LLM:
     def stream(self, prompts: Mapping[str, Prompt]) -> Generator[tuple[str, Said], None, None]:
         """Ask several prompts at once; yield what comes of each as it comes, by its key.
 
-        Closing the iterator cancels what is not done, and closes its connections.
+        Where nothing comes for a while, None does, under no key. Closing the iterator cancels what is
+        not done, and closes its connections.
         """
         said: SimpleQueue[tuple[str, Said] | None] = SimpleQueue()
         asking = asyncio.run_coroutine_threadsafe(self._all(prompts, said.put), self._running())
         asking.add_done_callback(lambda _: said.put(None))
         try:
-            while (one := said.get()) is not None:
+            while True:
+                try:
+                    one = said.get(timeout=_PULSE)
+                except Empty:
+                    yield "", None
+                    continue
+                if one is None:
+                    break
                 yield one
             if asking.cancelled():
                 raise LLMTruncatedError(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -11,6 +13,7 @@ import gradio as gr
 from index.errors import PolicyQAError, UsageError
 from qa import render
 from qa.chat import MOST_TURNS, Conversation, Resolved, Turn, resolve
+from qa.types import Answer, Draft, Event, Preview, Problem
 from qa.ui import html, source
 from qa.ui.shared import CLICKS, STORED, Shared, word
 
@@ -32,10 +35,15 @@ element.addEventListener('click', event => {
   const box = document.querySelector('#question :is(input, textarea)');
   if (event.target.closest('[data-on=submit]') && matchMedia('(pointer: fine)').matches) box.focus();
 });
+let seen;
 watch('value', () => {
   const last = [...element.querySelectorAll('.turn')].at(-1);
-  heard.textContent = last?.dataset.told ?? last?.querySelector('.error').textContent ?? '';
-  if (!last) return;
+  const told = last?.dataset.told ?? last?.querySelector('.error').textContent ?? '';
+  if (heard.textContent !== told) heard.textContent = told;
+  // An answer that is drawn again as it comes does not take the place that one reads from one.
+  const isSeen = last?.dataset.turn && last.dataset.turn === seen;
+  seen = last?.dataset.turn;
+  if (!last || isSeen) return;
   // Where the pane does not scroll, on a narrow window, the page does.
   if (pane.scrollHeight > pane.clientHeight + 1) {
     pane.scrollTop += last.getBoundingClientRect().top - pane.getBoundingClientRect().top - 8;
@@ -46,6 +54,8 @@ watch('value', () => {
 Memory = list[dict[str, Any]]
 """What a browser remembers of a conversation: its questions, which are answered again."""
 _NONE = gr.skip()
+_PACE = 0.2
+"""Seconds between two drawings of a draft, at least."""
 # The question box is emptied by the answer to what is in it: what was stopped, or could not be
 # answered, stays, and what is typed while an answer is on its way.
 _CLEAR_ANSWERED = """question => {
@@ -97,7 +107,7 @@ def make(shared: Shared) -> AskTab:
         clear = gr.Button("New conversation", elem_id="new", **small)
         if shared.desk.engine != render.OWN_WORDS:
             trial = gr.Button("Test connection", elem_id="trial", **small)
-            trial.click(_try_model(shared), queue=False, api_visibility="private")
+            trial.click(_try_model(shared), concurrency_limit=4, api_visibility="private")
     tab = AskTab(
         answers,
         gr.State(Conversation(), time_to_live=14_400),
@@ -120,8 +130,11 @@ def _wire_asking(shared: Shared, tab: AskTab, send: gr.Button, stop: gr.Button) 
     inputs = [tab.question, tab.policies, tab.said, tab.memory]
     outputs = [*tab.outputs, shared.source]
 
-    # No generators: when what a quick one yields arrives at once, Gradio's client may show none of
-    # it (seen in 6 of 100 answers on a busy machine, all sent in full; without generators in none).
+    below = gr.State("")
+
+    # When what a quick generator yields arrives at once, Gradio's client may show none of it (seen in
+    # 6 of 100 answers on a busy machine, all sent in full; without generators in none). So there are
+    # none where no language model writes; and where one does, what came last is drawn once more.
     def ask(
         text: str, chosen: Sequence[str], said: Conversation, memory: Memory
     ) -> tuple[Any, ...]:
@@ -132,34 +145,114 @@ def _wire_asking(shared: Shared, tab: AskTab, send: gr.Button, stop: gr.Button) 
     ) -> tuple[Any, ...]:
         return ask(word(event, "text"), chosen, said, memory)
 
+    def hear(
+        text: str, chosen: Sequence[str], said: Conversation, memory: Memory
+    ) -> Iterator[tuple[Any, ...]]:
+        with closing(steps(shared, text, chosen, known(shared, said, memory))) as coming:
+            for step in coming:
+                yield *drawn(shared, step), step.below
+
+    def hear_example(
+        event: gr.EventData, chosen: Sequence[str], said: Conversation, memory: Memory
+    ) -> Iterator[tuple[Any, ...]]:
+        yield from hear(word(event, "text"), chosen, said, memory)
+
+    def settle(said: Conversation, below: str) -> tuple[Any, ...]:
+        return drawn(shared, Step(said, below=below))
+
     options: dict[str, Any] = {
         "concurrency_limit": 32, "api_visibility": "private",
         "show_progress": "minimal", "show_progress_on": tab.answers,
     }  # fmt: skip
-    typed = gr.on([send.click, tab.question.submit], ask, inputs, outputs, **options)
+    starts = [send.click, tab.question.submit]
+    ending: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    if shared.desk.engine == render.OWN_WORDS:
+        typed = gr.on(starts, ask, inputs, outputs, **options)
+        asking = [typed, tab.answers.submit(ask_example, inputs[1:], outputs, **options)]
+        stop.click(None, cancels=asking, queue=False, api_visibility="private")
+    else:
+        heard = [
+            gr.on(starts, hear, inputs, [*outputs, below], **options),
+            tab.answers.submit(hear_example, inputs[1:], [*outputs, below], **options),
+        ]
+        typed, _ = (one.then(settle, [tab.said, below], outputs, **ending) for one in heard)
+        stop.click(settle, [tab.said, below], outputs, cancels=heard, **ending)
     typed.then(None, tab.question, tab.question, js=_CLEAR_ANSWERED, api_visibility="private")
-    asking = [typed, tab.answers.submit(ask_example, inputs[1:], outputs, **options)]
-    stop.click(None, cancels=asking, queue=False, api_visibility="private")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a page shows of a conversation: its turns, and what stands at or below the last.
+
+    A step that only has more of a ``draft`` than the one before ``is_more``.
+    """
+
+    said: Conversation
+    draft: str = ""
+    below: str = ""
+    is_more: bool = False
+
+
+def steps(
+    shared: Shared, text: str, chosen: Sequence[str], said: Conversation
+) -> Generator[Step, None, None]:
+    """Yield what a page shows as an answer comes: quotes, drafts, the answer; or why there is none.
+
+    The quotes are an answer, too: the one that stays if the language model is stopped.
+    """
+    before = said.turns[-1].resolved if said.turns else None
+    try:
+        if not text.strip():
+            raise UsageError("the question is empty", hint="type one, or choose an example")
+        resolved = resolve(text, before, shared.desk.policies(), chosen, shared.desk.rewrite)
+        with closing(shared.desk.stream(resolved.question, resolved.policies)) as events:
+            yield from _as_it_comes(events, shared.desk.engine, said, resolved)
+    except PolicyQAError as error:
+        yield Step(said, below=html.failed(text, error))
+
+
+def _as_it_comes(
+    events: Iterator[Event], engine: str, said: Conversation, resolved: Resolved
+) -> Iterator[Step]:
+    quoted, words = said, dict[str, str]()
+    due = 0.0
+    for event in events:
+        if isinstance(event, Answer):
+            yield Step(said.with_turn(Turn(resolved, event)))
+            return
+        if isinstance(event, Preview):
+            answer = event.answer
+            stopped = Problem(
+                "llm_stopped", f"{engine} was stopped; what is shown is the policies' own words"
+            )
+            kept = replace(answer, problems=(*answer.problems, stopped))
+            quoted = said.with_turn(Turn(resolved, kept))
+        elif event.text:
+            words[event.policy] = words.get(event.policy, "") + event.text
+        if time.monotonic() >= due:
+            due = time.monotonic() + _PACE
+            yield Step(quoted, html.draft(answer, words, engine), is_more=isinstance(event, Draft))
 
 
 def answered(
     shared: Shared, text: str, chosen: Sequence[str], said: Conversation
 ) -> tuple[Any, ...]:
     """Return what the page shows when a question is answered, or cannot be."""
-    before = said.turns[-1].resolved if said.turns else None
-    try:
-        if not text.strip():
-            raise UsageError("the question is empty", hint="type one, or choose an example")
-        resolved = resolve(text, before, shared.desk.policies(), chosen, shared.desk.rewrite)
-        answer = shared.desk.ask(resolved.question, resolved.policies)
-    except PolicyQAError as error:
-        return html.conversation(said, html.failed(text, error)), _NONE, _NONE, _NONE
-    said = said.with_turn(Turn(resolved, answer))
-    found = source.citations(answer)
+    *_, last = steps(shared, text, chosen, said)
+    return drawn(shared, last)
+
+
+def drawn(shared: Shared, step: Step) -> tuple[Any, ...]:
+    """Return what a step changes on the page."""
+    said = step.said
+    shown_now = html.conversation(said, step.below, step.draft)
+    if step.below or step.is_more or not said.turns:
+        return shown_now, _NONE, _NONE, _NONE
+    found = source.citations(said.turns[-1].answer)
     opened = shown(
         shared, said, len(said.turns) - 1 + said.dropped, found[0][1].marker if found else 0
     )
-    return html.conversation(said), said, remembered(said), opened
+    return shown_now, said, remembered(said), opened
 
 
 def shown(shared: Shared, said: Conversation, turn: int, marker: int) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from index.errors import BusyError, HomeError, UsageError
 from index.types import Policy
 from qa.assistant import Assistant
-from qa.types import Answer
+from qa.render import OWN_WORDS
+from qa.types import Answer, Event
 
 if TYPE_CHECKING:
     from qa.llm.trial import Trial
@@ -45,7 +46,13 @@ class Desk:
             self._places.release()
 
     def ask(self, question: str, policies: Sequence[str] = ()) -> Answer:
-        """Answer a question, as ``Assistant.ask`` does; UsageError if there is no policy to ask.
+        """Answer a question, as ``Assistant.ask`` does; UsageError if there is no policy to ask."""
+        *_, last = self.stream(question, policies)
+        assert isinstance(last, Answer)  # noqa: S101
+        return last
+
+    def stream(self, question: str, policies: Sequence[str] = ()) -> Generator[Event, None, None]:
+        """Answer a question as ``Assistant.stream`` does; UsageError if there is no policy to ask.
 
         Only the first step reads the index: while a language model answers one, others are asked.
         """
@@ -53,9 +60,11 @@ class Desk:
             _refuse_nothing(assistant)
             events = assistant.stream(question, policies=policies)
             first = next(events)
-        *_, last = first, *events
-        assert isinstance(last, Answer)  # noqa: S101
-        return last
+        try:
+            yield first
+            yield from events
+        finally:
+            events.close()
 
     def trial(self) -> Trial:
         """Ask the language model for one word, and return what came of it."""
@@ -70,7 +79,12 @@ class Desk:
     @property
     def engine(self) -> str:
         """Who words the answers."""
-        return self._assistant.llm.name if self._assistant.llm else "extractive"
+        return self._assistant.llm.name if self._assistant.llm else OWN_WORDS
+
+    @property
+    def server(self) -> str:
+        """The address that questions and passages are sent to; empty if there is none."""
+        return self._assistant.llm.server if self._assistant.llm else ""
 
     def ids(self) -> list[str]:
         """Return the ids of all policies; UsageError if there is none."""

@@ -58,19 +58,27 @@ def welcome() -> str:
     chips = "".join(button(text, "submit", kind="chip", text=text) for text in EXAMPLES)
     return (
         '<div class="welcome"><h2>Ask the policies</h2>'
-        "<p>Each answer is in the policy’s own words. Click a number to see them in their place."
+        "<p>Each answer rests on the policy’s own words. Click a number to see them in their place."
         f'</p><div class="chips">{chips}</div></div>'
     )
 
 
-def conversation(said: Conversation, tail: str = "") -> str:
-    """Return the turns of a conversation, and what could not be answered below them."""
+def conversation(said: Conversation, tail: str = "", draft: str = "") -> str:
+    """Return the turns of a conversation, and what could not be answered below them.
+
+    ``draft`` stands for what can be done with the last answer, while that is on its way.
+    """
     if not said.turns and not tail:
         return welcome()
     dropped = f'<p class="note">{said.dropped} earlier questions are no longer shown.</p>'
     last = len(said.turns) - 1
     turns = "".join(
-        turn_html(turn, said.dropped + number, is_latest=number == last and not tail)
+        turn_html(
+            turn,
+            said.dropped + number,
+            is_latest=number == last and not tail,
+            draft=draft if number == last else "",
+        )
         for number, turn in enumerate(said.turns)
     )
     return f"{dropped if said.dropped else ''}{turns}{tail}"
@@ -91,16 +99,34 @@ def error_line(error: PolicyQAError) -> str:
     return f'<p class="error" role="alert">{escape(f"{message}.{hint}")}</p>'
 
 
-def turn_html(turn: Turn, number: int, *, is_latest: bool = False) -> str:
-    """Return a question and its answers: a card for each policy that states one, then the rest."""
+def draft(answer: Answer, words: Mapping[str, str], engine: str) -> str:
+    """Return the words of a language model, by policy, while it is at work."""
+    names = {one.policy: one.name for one in answer.answers}
+    said = "".join(f"<p><b>{escape(names[id_])}:</b> {escape(words[id_])}</p>" for id_ in words)
+    return (
+        f'<section class="draft" aria-busy="true"><h3>{escape(engine)} writes '
+        f'<span class="verdict">a draft, not verified yet</span></h3>{said}</section>'
+    )
+
+
+def turn_html(turn: Turn, number: int, *, is_latest: bool = False, draft: str = "") -> str:
+    """Return a question and its answers: a card for each policy that states one, then the rest.
+
+    What is said about an answer, and can be done with it, waits until no ``draft`` is in its place.
+    """
     answer = turn.answer
     cards = "".join(_card(one, number, is_latest) for one in render.stated(answer))
-    notes = "".join(f'<p class="note">{escape(line)}</p>' for line in render.summary(answer))
     silent = _silent(render.silent(answer), number, is_latest, is_all=not cards)
+    told = "Quotes are there; an answer is being written." if draft else _told(answer)
     return (
-        f'<article class="turn" data-turn="{number}" data-told="{_told(answer)}">'
-        f"{_asked(turn)}{cards}{silent}{notes}{_actions(turn, number)}</article>"
+        f'<article class="turn" data-turn="{number}" data-told="{told}">'
+        f"{_asked(turn)}{cards}{silent}{draft or _ending(turn, number)}</article>"
     )
+
+
+def _ending(turn: Turn, number: int) -> str:
+    notes = (f'<p class="note">{escape(line)}</p>' for line in render.summary(turn.answer))
+    return "".join(notes) + _actions(turn, number)
 
 
 def _told(answer: Answer) -> str:

@@ -10,6 +10,7 @@ from gradio.data_classes import BlocksConfigDict
 
 from index.errors import PolicyQAError
 from qa.assistant import Assistant
+from qa.render import OWN_WORDS
 from qa.ui import acting, asking, comparing, evaluation, feedback, html, shelving, tables
 from qa.ui.asking import AskTab, Memory
 from qa.ui.desk import Desk
@@ -26,10 +27,8 @@ THEME = gr.themes.Default(
     primary_hue="teal", neutral_hue="slate", radius_size="md",
     font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"],
 )  # fmt: skip
-_MODE = (
-    "<span>{engine}</span><span>answers are the policies’ own words, each quote verified</span>"
-    "<span>nothing leaves this computer</span>"
-)
+_MODE = "<span>{engine}</span><span>{proof}</span><span>{place}</span>"
+_STAYS = "nothing leaves this computer"
 # The address names the tab that is open, and holds a question only until it is asked.
 _OPEN_TAB = """() => {
   document.getElementById('right').style.display = '%s';
@@ -67,8 +66,7 @@ def build(desk: Desk, home: Path) -> gr.Blocks:
     with page:
         with gr.Row(elem_id="top"):
             gr.HTML("<h1>policyqa</h1>", apply_default_css=False)
-            mode = _MODE.format(engine="Mode: extractive, no language model")
-            gr.HTML(mode, elem_id="mode", apply_default_css=False)
+            gr.HTML(_mode(desk), elem_id="mode", apply_default_css=False)
         with gr.Row(elem_id="main"):
             with gr.Column(scale=7, min_width=320, elem_id="left"):
                 tabs = gr.Tabs(elem_id="tabs")
@@ -99,6 +97,22 @@ def build(desk: Desk, home: Path) -> gr.Blocks:
             tab.select(None, js=_OPEN_TAB % ("none" if tab is measured else "", tab.id))
     page.queue(max_size=96, default_concurrency_limit=16, api_open=False)
     return page
+
+
+def _mode(desk: Desk) -> str:
+    """Return who words the answers, what proves them, and where questions go."""
+    if desk.engine == OWN_WORDS:
+        return _MODE.format(
+            engine="Mode: extractive, no language model",
+            proof="answers are the policies’ own words, each quote verified",
+            place=_STAYS,
+        )
+    sent = f"questions and passages are sent to {html.escape(desk.server)}"
+    return _MODE.format(
+        engine=f"Mode: {html.escape(desk.engine)}",
+        proof="it words the answers, each quote verified",
+        place=sent if desk.server else _STAYS,
+    )
 
 
 def _wire_opening(page: gr.Blocks, shared: Shared, ask: AskTab, parts: list[Any]) -> None:
