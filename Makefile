@@ -44,7 +44,8 @@ speed: $(DEV)/.installed  ## compare with the obvious pipeline, in one run
 train: $(DEV)/.installed  ## train the encoder and the reader: make train DATA=DIR
 	$(DEV)/bin/python -m eval.train.encoder --data "$(DATA)" --out $(TRAINED)
 	$(DEV)/bin/python -m index.model.export --weights $(TRAINED)/weights
-	$(DEV)/bin/python -m eval.train --data "$(DATA)" --encoders $(TRAINED) --home $(TRAINED)/home
+	$(DEV)/bin/python -m eval.train --data "$(DATA)" --home $(TRAINED)/home
+	$(DEV)/bin/python -m eval.train.spans --data "$(DATA)"
 
 $(BASE)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(BASE)

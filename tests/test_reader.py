@@ -72,7 +72,7 @@ def rows(
 ) -> dict[tuple[str, int], tuple[bytes, bytes, bytes]]:
     """Return each sentence's features, score and trained similarity, bit by bit."""
     table = sheet(question, evidence)
-    scores, trained = reader.score(question, table)
+    scores, trained = reader.weights.score(question, table)
     return {
         (owner.passage.id, sentence.start): (
             table.numbers[n].tobytes(),
@@ -147,7 +147,7 @@ def test_candidates_are_best_first(
             question = Question(text, vectors[text])
             reading = reader.read(question, own)
             assert_sound(reading, own)
-            scores, _ = reader.score(question, sheet(question, own))
+            scores, _ = reader.weights.score(question, sheet(question, own))
             by_place = dict(zip(rows(reader, question, own), scores, strict=True))
             ranked = [by_place[place] for place in places(reading.candidates)]
             assert ranked == sorted(scores, reverse=True), (policy, text)
@@ -236,7 +236,7 @@ def test_features_are_as_many_as_their_names_and_finite(
     for text in QUESTIONS:
         question = Question(text, vectors[text])
         table = sheet(question, evidence["webengage"])
-        scores, trained = reader.score(question, table)
+        scores, trained = reader.weights.score(question, table)
         size = len(table.sentences)
         numbers = (
             (table.numbers, (size, len(SENTENCE_FEATURES))),

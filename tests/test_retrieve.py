@@ -253,6 +253,23 @@ def test_a_long_policys_best_passage_cannot_drop_out_unseen(
     home.close()
 
 
+def test_what_an_approximate_search_cannot_reach_is_found_all_the_same(
+    tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind thousands of vectors that are nearly the same, Chroma finds few or none of a policy."""
+    home = opened(tmp_path, encoder, {"acme": words("Acme", 30)})
+    question, scope = asked(home, "how long is data kept?"), home.catalog.policies()
+    whole = retrieve(home, question, scope, top_k=4).evidence["acme"]
+    search = home.vectors.search
+    for reached in (1, 0):
+        monkeypatch.setattr(home.vectors, "search", lambda *given, n=reached: search(*given)[:n])
+        found = retrieve(home, question, scope, top_k=4).evidence["acme"]
+        assert [(one.passage, one.score) for one in found] == [
+            (one.passage, one.score) for one in whole
+        ]
+    home.close()
+
+
 def test_a_similarity_that_is_no_number_is_damage(
     tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +17,7 @@ from fakes import evidence_of
 
 from eval.train import examples
 from eval.train.examples import Example
-from index.encode import DEFAULT_MODEL, Encoder
+from index.encode import Encoder
 from index.home import Home
 from index.settings import Settings
 from qa.reader import linear, words
@@ -27,7 +28,7 @@ from qa.types import Question
 SHIPPED = (linear.WEIGHTS, words.RARITY)
 THINGS = ("orders", "recipes", "letters", "pictures", "drawings", "playlists")
 STRANGERS = [f"Which river flows through city number {n}?" for n in range(12)]
-RANK = 4
+RANK, NETWORKS, UNITS = 4, 2, 3
 
 
 def policy_of(thing: str, number: int) -> str:
@@ -98,9 +99,9 @@ def write_sets(folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class Trained:
-    """What one run of the command left, and the module that was run."""
+    """What one run of the command left, and the module that trained."""
 
-    command: ModuleType
+    fit: ModuleType
     weights: Path
     rarity: Path
     loaded: list[Example]
@@ -111,6 +112,7 @@ class Trained:
 def trained(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder) -> Iterator[Trained]:
     """Train once, in a temporary place, on a made-up data set with little of everything."""
     from eval.train import __main__ as command  # torch takes seconds: only where it is needed
+    from eval.train import fit
 
     folder = tmp_path_factory.mktemp("train")
     weights, rarity = folder / "weights.npz", folder / "rarity.json"
@@ -120,23 +122,18 @@ def trained(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder) -> Itera
         patch.setattr(command, "WEIGHTS", weights)
         patch.setattr(linear, "WEIGHTS", weights)
         patch.setattr(words, "RARITY", rarity)
-        for name, value in (("RANK", RANK), ("EPOCHS", 2), ("FOLDS", 3), ("BATCH", 4)):
-            patch.setattr(command, name, value)
+        for name, value in (("RANK", RANK), ("EPOCHS", 2), ("FOLDS", 3), ("BATCH", 4),
+                            ("NETWORKS", NETWORKS), ("UNITS", UNITS)):  # fmt: skip
+            patch.setattr(fit, name, value)
         patch.setattr(examples, "_STRANGERS", 8)
         patch.setattr(examples, "_NAMING", 2.0)
         words.forget_rarities()
-        for half in "01":
-            (folder / "encoders" / half).mkdir(parents=True)
-            (folder / "encoders" / half / "model").symlink_to(DEFAULT_MODEL)
-        arguments = ["--data", str(data), "--encoders", str(folder / "encoders")]
-        patch.setattr(sys, "argv", ["train", *arguments, "--home", str(folder / "home")])
+        arguments = ["--data", str(data), "--home", str(folder / "home")]
+        patch.setattr(sys, "argv", ["train", *arguments])
         command.main()
-        homes = [Home(Settings(home=folder / "home" / half)) for half in "01"]
-        for home in homes:
-            home.__dict__["encoder"] = encoder
-        yield Trained(command, weights, rarity, examples.load(homes, data), shipped)
-        for home in homes:
-            home.close()
+        with closing(Home(Settings(home=folder / "home"))) as home:
+            loaded = examples.load(home, data)
+        yield Trained(fit, weights, rarity, loaded, shipped)
     words.forget_rarities()
 
 
@@ -154,7 +151,8 @@ def test_the_reader_loads_what_was_written(trained: Trained, encoder: Encoder) -
     for weights in (own.weights, other.weights):
         assert weights.sentence.shape == (len(SENTENCE_FEATURES),)
         assert weights.relevance.shape == (len(RELEVANCE_FEATURES) + 1,)
-        assert weights.summary.shape == (len(SUMMARY_FEATURES) + 1,)
+        assert weights.units.shape == (NETWORKS, len(SUMMARY_FEATURES) + 1, UNITS)
+        assert weights.outputs.shape == (NETWORKS, UNITS + 1)
         assert all(np.isfinite(array).all() for array in weights.dump("").values())
 
 
@@ -220,7 +218,7 @@ def test_evidence_marks_the_sentences_that_hold_the_gold(trained: Trained) -> No
 
 @pytest.mark.parametrize("moved", [True, False])
 def test_training_again_gives_the_same_weights(trained: Trained, moved: bool) -> None:
-    one, other = (trained.command.train(trained.loaded, trained=moved) for _ in range(2))
+    one, other = (trained.fit.train(trained.loaded, trained=moved) for _ in range(2))
     for name, array in one.dump("").items():
         assert (array == other.dump("")[name]).all()
 
@@ -241,10 +239,20 @@ def test_the_trainable_form_scores_as_the_reader_does(trained: Trained, moved: b
         move=generator.normal(size=(2, RANK, dimension)) if moved else np.zeros(0),
         similarity=np.array([5.0, 1.0]) if moved else np.zeros(2),
         **dict.fromkeys(
-            ("relevance", "prior", "summary_mean", "summary_scale", "summary", "bias"), np.zeros(0)
+            (
+                "relevance",
+                "prior",
+                "summary_mean",
+                "summary_scale",
+                "units",
+                "thresholds",
+                "outputs",
+                "raised",
+            ),
+            np.zeros(0),
         ),
     )
-    ranker = trained.command.Ranker(weights.mean, weights.scale, dimension, trained=moved).eval()
+    ranker = trained.fit.Ranker(weights.mean, weights.scale, dimension, trained=moved).eval()
     ours = {"sentence": weights.sentence}
     if moved:
         ours |= {"left": weights.move[0], "right": weights.move[1]}
@@ -253,5 +261,20 @@ def test_the_trainable_form_scores_as_the_reader_does(trained: Trained, moved: b
     with torch.no_grad():
         inputs = (example.question.vector, table.numbers, table.vectors, table.passage_vectors)
         scores = ranker(*(torch.tensor(array, dtype=torch.float32) for array in inputs))
-    expected, _ = LinearReader(weights, calibrated=True).score(example.question, table)
+    expected, _ = weights.score(example.question, table)
     np.testing.assert_allclose(scores.numpy(), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_ablations_tell_what_each_part_is_worth(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from eval.train import ablations
+
+    blind = ablations.Variant("blind", SENTENCE_FEATURES, has_map=False, has_prior=False)
+    monkeypatch.setattr(ablations, "VARIANTS", (ablations.VARIANTS[0], blind))
+    header, _, *rows = ablations.table(trained.loaded).splitlines()
+    assert header.count("AUROC") == 2
+    (whole, *all_of_it), (name, *nothing) = (row.strip("| ").split(" | ") for row in rows)
+    assert (whole, name) == ("all of it", "blind")
+    assert all_of_it == ["1.000"] * 6
+    assert min(map(float, nothing)) < 1

@@ -1,12 +1,12 @@
 """Fine-tune the encoder on questions and the sentences that answer them.
 
 ``python -m eval.train.encoder --data DIR --out DIR`` reads the train parts of the sets, as
-``python -m eval.train`` does. Two encoders are trained, each on half of their policies: the reader
-is then trained on what each makes of the other's, vectors that have not seen the answers, and the
-program gets the average of their weights (a "model soup", Wortsman et al. 2022). Seeded; a
-checkpoint is written after each epoch, and a run that was stopped goes on after its last one.
-``DIR/0/model`` and ``DIR/1/model`` are the two in the form that the program loads;
-``python -m index.model.export --weights DIR/weights`` makes the average the program's own.
+``python -m eval.train`` does. Two encoders are trained, each on half of their policies, and the
+program gets the average of their weights (a "model soup", Wortsman et al. 2022): unlike one that was
+tuned on all of them, it finds evidence in the training policies hardly better than in others, so
+that the reader can be trained on what it makes of them. Seeded; a checkpoint is written after each
+epoch, and a run that was stopped goes on after its last one. ``python -m index.model.export --weights
+DIR/weights`` makes the average the program's own.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from eval.metrics import overlaps
 from eval.train.examples import HALVES, SEED, half_of
 from index.encode import Encoder, load_encoder
 from index.markup import readable
-from index.model.export import export, weights
+from index.model.export import weights
 from index.passages import split
 from index.sections import HEADING
 from index.types import Span
@@ -68,8 +68,6 @@ def main() -> None:
         ]
         trained = [run.result() for run in runs]
     average(trained, out / "weights")
-    for folder in trained:
-        export(folder, folder.parent / "model")
 
 
 def _cached(file: Path, data: Path) -> list[Lesson]:

@@ -11,8 +11,8 @@ import json
 import math
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -35,7 +35,7 @@ from qa.types import Question
 SEED = 0
 HALVES = 2
 # Each set weighs in the calibration as if it had this many questions for each one it has.
-_OWN, _OPP115, _STRANGER, _ELSEWHERE = 1.0, 2.0, 0.5, 1.0
+OWN, OPP115, STRANGER, ELSEWHERE = 1.0, 2.0, 0.5, 1.0
 _STRANGERS = 600
 # A word that names the thing a question is about: in at most one of 400 sentences.
 _NAMING = 6.0
@@ -67,42 +67,25 @@ def half_of(policy: str) -> int:
     return sha256(policy.encode()).digest()[0] % HALVES
 
 
-def load(homes: Sequence[Home], data: Path) -> list[Example]:
+def load(home: Home, data: Path) -> list[Example]:
     """Write how rare the training policies' words are, and return all examples.
 
-    The first home reads the first half of the policies, with an encoder that was not tuned on them
-    (its vectors would know the answers), and the second home the second half.
+    The home's encoder was tuned on these policies, but it is the average of two that each have seen
+    half of them, and knows them no better than others: by its similarity alone the evidence comes
+    first for 0.77 of the answered training questions and for 0.75 of the development ones.
     """
     ours = policy_questions.load(data / "policy-questions", "train")
     experts = opp115.load(data / "opp115", "train")
-    _write_rarity([*ours.texts.values(), *experts.texts.values()], homes[0].encoder)
+    _write_rarity([*ours.texts.values(), *experts.texts.values()], home.encoder)
     strangers = _strangers(data / "squad" / "dev-v2.0.json", ours)
-    sets = (ours, experts, strangers)
-    return [
-        example
-        for half, home in enumerate(homes)
-        for example in _load(home, *(_only(half, benchmark) for benchmark in sets))
-    ]
-
-
-def _load(home: Home, ours: Benchmark, experts: Benchmark, strangers: Benchmark) -> list[Example]:
     policies = indexed(home, ours, progress=_show)
     expert_policies = indexed(home, experts, progress=_show)
     return [
-        *_examples(home, ours, policies, _OWN),
-        *_examples(home, experts, expert_policies, _OPP115),
-        *_examples(home, strangers, policies, _STRANGER),
-        *_examples(home, _elsewhere(ours, policies), policies, _ELSEWHERE, repeated=True),
+        *_examples(home, ours, policies, OWN),
+        *_examples(home, experts, expert_policies, OPP115),
+        *_examples(home, strangers, policies, STRANGER),
+        *_examples(home, _elsewhere(ours, policies), policies, ELSEWHERE, repeated=True),
     ]
-
-
-def _only(half: int, benchmark: Benchmark) -> Benchmark:
-    return replace(
-        benchmark,
-        cases=tuple(case for case in benchmark.cases if half_of(case.policy) == half),
-        texts={name: text for name, text in benchmark.texts.items() if half_of(name) == half},
-        files={name: file for name, file in benchmark.files.items() if half_of(name) == half},
-    )
 
 
 def _write_rarity(texts: Iterable[str], encoder: Encoder) -> None:

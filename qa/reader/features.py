@@ -48,6 +48,7 @@ SUMMARY_FEATURES = (
     "highest similarity", "highest passage similarity", "highest coverage", "coverage by five",
     "coverage by evidence", "rarest missing", "second rarest missing", "rarest missing in five",
     "rarest missing in evidence", "name found", "name missing",
+    *(f"asks for {name}" for name in _TYPES),
     *(f"best gives {name}" for name in _TYPES),
     *(f"three give {name}" for name in _TYPES),
 )  # fmt: skip
@@ -84,7 +85,7 @@ def sheet(question: Question, evidence: Sequence[Evidence]) -> Sheet:
     words: list[Words] = []
     rows: list[Numbers] = []
     for item in evidence:
-        own = [of_sentence(_text(item, sentence)) for sentence in item.passage.sentences]
+        own = [of_sentence(text_of(item, sentence)) for sentence in item.passage.sentences]
         rows.append(_passage_rows(question, asked, item, own))
         owners += [item] * len(own)
         words += own
@@ -105,7 +106,8 @@ def _stack(parts: Sequence[Vectors], dimension: int) -> Vectors:
     return np.concatenate(parts) if parts else np.zeros((0, dimension), dtype=np.float32)
 
 
-def _text(item: Evidence, sentence: Sentence) -> str:
+def text_of(item: Evidence, sentence: Sentence) -> str:
+    """Return a sentence as it reads."""
     start = item.passage.start
     return readable(item.passage.text[sentence.start - start : sentence.end - start])
 
@@ -194,6 +196,7 @@ def summary_features(table: Sheet, scores: Numbers, trained: Numbers) -> Numbers
                 bool(table.question.names & seen),
                 bool(table.question.names - seen),
             ],
+            np.array(table.question.types, dtype=np.float64),
             types[best],
             types[order[:3]].max(axis=0),
         ]
