@@ -220,16 +220,19 @@ class Assistant:
             lambda question: self.ask(question, policies=ids), questions, ids, progress=progress
         )
 
-    def rewrite(self, before: str, asked: str) -> str | None:
+    def rewrite(
+        self, before: str, asked: str, *, is_wanted: Callable[[], bool] = lambda: True
+    ) -> str | None:
         """Return a follow-up as a question of its own, in a language model's words.
 
-        None where no model is configured, or it does not answer: then rules do that.
+        None where no model is configured, or it does not answer while that ``is_wanted``: then rules
+        do that.
         """
         if self.llm is None:
             return None
         from qa.compose import rewritten
 
-        return rewritten(self.llm, before, asked)
+        return rewritten(self.llm, before, asked, is_wanted)
 
     def read(self, question: str, policy: Policy) -> Reading:
         """Return what the reader makes of one policy's evidence; ``ask`` is built on it."""

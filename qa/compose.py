@@ -5,7 +5,7 @@ A policy is alone in its request, so that whatever it says can change no other p
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -107,10 +107,11 @@ def with_costs(answer: Answer, made: Iterable[Composed], *, engine: str) -> Answ
     )
 
 
-def rewritten(llm: LLM, before: str, asked: str) -> str | None:
+def rewritten(llm: LLM, before: str, asked: str, is_wanted: Callable[[], bool]) -> str | None:
     """Return a follow-up as a question of its own, or None if the model does not give one."""
     try:
-        found = drafts.parse_follow_up(llm.complete(prompts.follow_up(before, asked)).text)
+        reply = llm.complete(prompts.follow_up(before, asked), is_wanted=is_wanted)
+        found = drafts.parse_follow_up(reply.text)
     except LLMError:
         return None
     is_fit = len(found) <= _LONGEST_FOLLOW_UP and not any(map(unprintable, found))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -43,7 +42,7 @@ def llm_page(browser: Browser, llm_address: str, model: Server) -> Iterator[Page
         yield page
 
 
-def slowly(pace: float) -> object:
+def slowly(pace: float) -> Callable[[Asked], Act]:
     """Return a script: a statement with its quote, one that is made up, so many seconds a piece."""
 
     def script(asked: Asked) -> Act:
@@ -61,10 +60,19 @@ def begin(page: Page, question: str) -> None:
     page.keyboard.press("Enter")
 
 
+def until(page: Page, check: Callable[[], bool]) -> bool:
+    """Wait for what the server is about to see; tell whether it did."""
+    for _ in range(100):
+        if check():
+            return True
+        page.wait_for_timeout(100)
+    return False
+
+
 def test_quotes_come_first_then_a_draft_then_the_verified_answer(
     llm_page: Page, model: Server, bundled: dict[str, str]
 ) -> None:
-    model.script = slowly(0.12)  # type: ignore[assignment]
+    model.script = slowly(0.12)
     begin(llm_page, ABOUT)
     draft, ended = llm_page.locator("#answers .draft"), llm_page.locator("#answers .actions")
     expect(draft).to_contain_text("a draft, not verified yet")
@@ -89,25 +97,40 @@ def test_quotes_come_first_then_a_draft_then_the_verified_answer(
 def test_stop_closes_the_connection_and_keeps_the_policys_own_words(
     llm_page: Page, model: Server, amid: bool
 ) -> None:
-    model.script = slowly(0.5) if amid else lambda _: Act(fault="hang")  # type: ignore[assignment]
+    model.script = slowly(0.5) if amid else lambda _: Act(fault="hang")
     begin(llm_page, ABOUT)
     expect(llm_page.locator("#answers .draft")).to_contain_text("kept" if amid else "writes")
-    for _ in range(100):
-        if model.asked:
-            break
-        llm_page.wait_for_timeout(50)
+    assert until(llm_page, lambda: model.asked != [])
     llm_page.locator("#stop").click()
-    started = time.monotonic()
-    while not model.hung_up and time.monotonic() - started < 5:
-        llm_page.wait_for_timeout(50)
-    assert model.hung_up == 1
+    assert until(llm_page, lambda: model.hung_up == 1)
     expect(llm_page.locator("#answers .draft")).to_have_count(0)
     expect(llm_page.locator("#answers .card")).to_contain_text("90 days")
     expect(llm_page.locator("#answers .note").last).to_contain_text("openai/m was stopped")
     expect(llm_page.locator("#answers .spent")).to_contain_text("extractive")
-    model.script = slowly(0.0)  # type: ignore[assignment]
+    model.script = slowly(0.0)
     ask(llm_page, QUESTION)
     expect(llm_page.locator("#answers .spent").last).to_contain_text("openai/m")
+
+
+def test_a_model_that_words_a_follow_up_is_stopped_too(llm_page: Page, model: Server) -> None:
+    model.script = slowly(0.0)
+    ask(llm_page, ABOUT)
+    model.script = lambda asked: Act(fault="" if passages_of(asked) else "hang")
+    begin(llm_page, "and WebEngage?")
+    expect(llm_page.locator("#answers .note").last).to_have_text("openai/m reads it …")
+    llm_page.locator("#stop").click()
+    assert until(llm_page, lambda: model.hung_up == 1)
+    expect(llm_page.locator("#answers .asked")).to_have_text([ABOUT])
+    expect(question_box(llm_page)).to_have_value("and WebEngage?")
+    model.script = follow_up
+    ask(llm_page, "and WebEngage?")
+    expect(llm_page.locator("#answers .understood")).to_contain_text("How long is it kept?")
+
+
+def follow_up(asked: Asked) -> Act:
+    if passages_of(asked):
+        return scripted.honest(asked)
+    return Act('{"question": "How long is it kept? · WebEngage"}')
 
 
 def test_leaving_the_page_closes_the_connection(llm_page: Page, model: Server) -> None:
@@ -115,17 +138,13 @@ def test_leaving_the_page_closes_the_connection(llm_page: Page, model: Server) -
     begin(llm_page, ABOUT)
     expect(llm_page.locator("#answers .draft")).to_be_visible()
     llm_page.goto("about:blank")
-    for _ in range(100):
-        if model.hung_up:
-            break
-        llm_page.wait_for_timeout(100)
-    assert model.hung_up == 1
+    assert until(llm_page, lambda: model.hung_up == 1)
 
 
 def test_a_quick_model_and_a_failing_one_are_shown_as_what_they_are(
     llm_page: Page, model: Server
 ) -> None:
-    model.script = slowly(0.0)  # type: ignore[assignment]
+    model.script = slowly(0.0)
     for number in range(5):
         ask(llm_page, f"How long does Web1on1 retain data number {number}?")
         expect(llm_page.locator("#answers .draft")).to_have_count(0)
@@ -144,7 +163,7 @@ def test_the_page_says_who_answers_and_where_questions_go_and_tests_it(
     mode = llm_page.locator("#mode")
     expect(mode).to_contain_text("Mode: openai/m")
     expect(mode).to_contain_text(f"questions and passages are sent to {model.base('openai')}")
-    model.script = slowly(0.0)  # type: ignore[assignment]
+    model.script = slowly(0.0)
     llm_page.locator("#trial").click()
     expect(llm_page.get_by_text(re.compile("The language model openai/m answers"))).to_be_visible()
     model.script = lambda _: Act(fault="401")

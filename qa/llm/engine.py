@@ -11,7 +11,7 @@ import asyncio
 import random
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from queue import Empty, SimpleQueue
 
 from index.errors import (
@@ -93,13 +93,18 @@ class LLM:
         """Tokens that prompt and reply have together. Raises LLMError as ``adapter`` does."""
         return self.adapter.window
 
-    def complete(self, prompt: Prompt) -> Reply:
-        """Return a whole reply. Raises LLMError."""
-        for _, said in self.stream({"": prompt}):
-            if isinstance(said, LLMError):
-                raise said
-            if isinstance(said, Reply):
-                return said
+    def complete(self, prompt: Prompt, *, is_wanted: Callable[[], bool] = lambda: True) -> Reply:
+        """Return a whole reply, unless it is no longer wanted. Raises LLMError."""
+        with closing(self.stream({"": prompt})) as coming:
+            for _, said in coming:
+                if isinstance(said, LLMError):
+                    raise said
+                if isinstance(said, Reply):
+                    return said
+                if not is_wanted():
+                    raise LLMTruncatedError(
+                        f"the language model {self.name!r} was stopped", hint=_AGAIN
+                    )
         raise LLMEmptyError(f"the language model {self.name!r} said nothing", hint=_AGAIN)
 
     def stream(self, prompts: Mapping[str, Prompt]) -> Generator[tuple[str, Said], None, None]:

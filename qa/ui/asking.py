@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
+from threading import Event
 from typing import Any
 
 import gradio as gr
 
 from index.errors import PolicyQAError, UsageError
-from qa import render
+from qa import render, types
 from qa.chat import MOST_TURNS, Conversation, Resolved, Turn, resolve
-from qa.types import Answer, Draft, Event, Preview, Problem
+from qa.types import Answer, Draft, Preview, Problem
 from qa.ui import html, source
 from qa.ui.shared import CLICKS, STORED, Shared, word
 
@@ -150,7 +153,7 @@ def _wire_asking(shared: Shared, tab: AskTab, send: gr.Button, stop: gr.Button) 
     ) -> Iterator[tuple[Any, ...]]:
         with closing(steps(shared, text, chosen, known(shared, said, memory))) as coming:
             for step in coming:
-                yield *drawn(shared, step), step.below
+                yield *drawn(shared, step), "" if step.is_passing else step.below
 
     def hear_example(
         event: gr.EventData, chosen: Sequence[str], said: Conversation, memory: Memory
@@ -184,13 +187,13 @@ def _wire_asking(shared: Shared, tab: AskTab, send: gr.Button, stop: gr.Button) 
 class Step:
     """What a page shows of a conversation: its turns, and what stands at or below the last.
 
-    A step that only has more of a ``draft`` than the one before ``is_more``.
+    What of it is new is only drawn, and not kept, if that ``is_passing``.
     """
 
     said: Conversation
     draft: str = ""
     below: str = ""
-    is_more: bool = False
+    is_passing: bool = False
 
 
 def steps(
@@ -200,19 +203,39 @@ def steps(
 
     The quotes are an answer, too: the one that stays if the language model is stopped.
     """
-    before = said.turns[-1].resolved if said.turns else None
     try:
         if not text.strip():
             raise UsageError("the question is empty", hint="type one, or choose an example")
-        resolved = resolve(text, before, shared.desk.policies(), chosen, shared.desk.rewrite)
+        resolved = yield from _resolved(shared, text, chosen, said)
         with closing(shared.desk.stream(resolved.question, resolved.policies)) as events:
             yield from _as_it_comes(events, shared.desk.engine, said, resolved)
     except PolicyQAError as error:
         yield Step(said, below=html.failed(text, error))
 
 
+def _resolved(
+    shared: Shared, text: str, chosen: Sequence[str], said: Conversation
+) -> Generator[Step, None, Resolved]:
+    """Return a question in full; while a language model words a follow-up, say so again and again."""
+    before, desk = said.turns[-1].resolved if said.turns else None, shared.desk
+    if before is None or desk.engine == render.OWN_WORDS:
+        return resolve(text, before, desk.policies(), chosen)
+    gone = Event()
+    rewrite = partial(desk.rewrite, is_wanted=lambda: not gone.is_set())
+    with ThreadPoolExecutor(1) as apart:
+        found = apart.submit(resolve, text, before, desk.policies(), chosen, rewrite)
+        try:
+            reading = html.understanding(text, desk.engine)
+            while not found.done():
+                yield Step(said, below=reading, is_passing=True)
+                wait([found], timeout=_PACE)
+        finally:
+            gone.set()
+    return found.result()
+
+
 def _as_it_comes(
-    events: Iterator[Event], engine: str, said: Conversation, resolved: Resolved
+    events: Iterator[types.Event], engine: str, said: Conversation, resolved: Resolved
 ) -> Iterator[Step]:
     quoted, words = said, dict[str, str]()
     due = 0.0
@@ -231,7 +254,9 @@ def _as_it_comes(
             words[event.policy] = words.get(event.policy, "") + event.text
         if time.monotonic() >= due:
             due = time.monotonic() + _PACE
-            yield Step(quoted, html.draft(answer, words, engine), is_more=isinstance(event, Draft))
+            yield Step(
+                quoted, html.draft(answer, words, engine), is_passing=isinstance(event, Draft)
+            )
 
 
 def answered(
@@ -246,7 +271,7 @@ def drawn(shared: Shared, step: Step) -> tuple[Any, ...]:
     """Return what a step changes on the page."""
     said = step.said
     shown_now = html.conversation(said, step.below, step.draft)
-    if step.below or step.is_more or not said.turns:
+    if step.below or step.is_passing or not said.turns:
         return shown_now, _NONE, _NONE, _NONE
     found = source.citations(said.turns[-1].answer)
     opened = shown(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING
@@ -72,9 +72,11 @@ class Desk:
 
         return tried(self._assistant.home.settings)
 
-    def rewrite(self, before: str, asked: str) -> str | None:
+    def rewrite(
+        self, before: str, asked: str, *, is_wanted: Callable[[], bool] = lambda: True
+    ) -> str | None:
         """Word a follow-up as ``Assistant.rewrite`` does; others are answered meanwhile."""
-        return self._assistant.rewrite(before, asked)
+        return self._assistant.rewrite(before, asked, is_wanted=is_wanted)
 
     @property
     def engine(self) -> str:

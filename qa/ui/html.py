@@ -92,6 +92,14 @@ def failed(asked: str, error: PolicyQAError) -> str:
     )
 
 
+def understanding(asked: str, engine: str) -> str:
+    """Return a follow-up that a language model is asked to word."""
+    return (
+        f'<article class="turn" data-told=""><p class="asked">{escape(asked[:300])}</p>'
+        f'<p class="note">{escape(engine)} reads it …</p></article>'
+    )
+
+
 def error_line(error: PolicyQAError) -> str:
     """Return an error as a sentence with what to do next."""
     message = error.message[:1].upper() + error.message[1:]
