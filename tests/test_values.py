@@ -32,6 +32,8 @@ def demanded(question: str) -> list[str]:
         ("Which e-mail addresses do you collect?", []),
         ("What is Webee's email?", [MAIL]),
         ("What is the email address of an account used for?", []),
+        ("What is the legal basis for sending e-mail marketing?", []),
+        ("do i need to give an email to sign up??", []),
         ("What happens to the phone number when I call?", []),
         ("For what purpose does Wepos collect the email address and phone number?", []),
         ("Which data, such as phone number and name, does WeCloudit share?", []),

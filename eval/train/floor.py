@@ -7,7 +7,7 @@ answer in about a hundred; choose it again when the reader was trained again.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -50,4 +50,6 @@ def shares(read: Sequence[tuple[float, bool]], floor: float) -> tuple[float, flo
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("home", help="the folder of the index; it is made if it is not there")
+    main(parser.parse_args().home)

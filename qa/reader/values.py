@@ -21,7 +21,7 @@ _OTHERWISE = re.compile(
 def _demand(value: str, *others: str) -> re.Pattern[str]:
     """Return what finds in a question that it demands a value, which a pattern names."""
     named = (
-        r"\b(?:what(?:['’]s| is| are)|give(?: me)?|state|list|tell me|is there an?|do(?:es)? \w+ "
+        r"\b(?:what(?:['’]s| is| are)|give me|state|list|tell me|is there an?|do(?:es)? \w+ "
         rf"(?:have|give|list|state|name) an?)\b[^?,]{{0,60}}\b{value}\b"
     )
     asked = rf"\b(?:what|which) {value} (?:can|do(?:es)?|should|may|must|is|reach)"
@@ -66,7 +66,10 @@ VALUES = (
     ),
     Value(
         "e-mail address",
-        _demand(r"e-?mail(?: address)?(?!es)"),
+        _demand(
+            r"e-?mail(?: address(?!es)\b|(?=\s*(?:\?|$)))",
+            r"\b(?:what|which) e-?mail (?:can|do(?:es)?|should|may|must|is)\b",
+        ),
         re.compile(r"\S@\S|\[at\]|\(at\)|\bat \S+ dot\b|\[email", re.IGNORECASE),
     ),
 )
