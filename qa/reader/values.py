@@ -10,7 +10,22 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-_ASKED = r"\b(?:what|which|where|give|list|state|tell|is there|have)\b(?!.*\bmy\b).*"
+# What is done with a value is another question than what it is.
+_OTHERWISE = re.compile(
+    r"\b(?:my|us(?:e|ed|es|ing)|purposes?|happens?|kept|keep|stor(?:e|ed|ing)|shar(?:e|ed|es|ing)|"
+    r"collect(?:s|ed|ing)?|process(?:es|ed|ing)?|disclosed?|types?|kinds?|why|third part(?:y|ies))\b",
+    re.IGNORECASE,
+)
+
+
+def _demand(value: str, *others: str) -> re.Pattern[str]:
+    """Return what finds in a question that it demands a value, which a pattern names."""
+    named = (
+        r"\b(?:what(?:['’]s| is| are)|give(?: me)?|state|list|tell me|is there an?|do(?:es)? \w+ "
+        rf"(?:have|give|list|state|name) an?)\b[^?,]{{0,60}}\b{value}\b"
+    )
+    asked = rf"\b(?:what|which) {value} (?:can|do(?:es)?|should|may|must|is|reach)"
+    return re.compile("|".join((named, asked, *others)), re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +36,17 @@ class Value:
     asked: re.Pattern[str]
     given: re.Pattern[str]
 
+    def is_demanded(self, question: str) -> bool:
+        """Tell whether a question asks what the value is, and not what is done with it."""
+        return bool(self.asked.search(question)) and not _OTHERWISE.search(question)
+
 
 VALUES = (
     Value(
         "postal address",
-        re.compile(
-            rf"{_ASKED}\b(?:postal|mailing|street|physical|registered|office) address"
-            r"|\bwhere (?:do|can|should|must) (?:i|we|you|one) (?:send|post|mail) (?:a|my|our) letter",
-            re.IGNORECASE,
+        _demand(
+            r"(?:postal|mailing|street|physical|registered|office) address",
+            r"\bwhere (?:do|can|should|must) (?:i|we|you|one) (?:send|post|mail) (?:a|my|our) letter",
         ),
         re.compile(
             r"\d{1,5},? (?:(?:[A-Z][\w.]*|rue|via|de|la),? ){1,4}"
@@ -40,19 +58,15 @@ VALUES = (
     ),
     Value(
         "phone number",
-        re.compile(
-            rf"{_ASKED}\b(?:phone|fax|hotline|helpline) number"
-            r"|\bnumber (?:can|do|should|may) (?:i|we|one) (?:call|dial|ring)",
-            re.IGNORECASE,
+        _demand(
+            r"(?:(?:tele)?phone|fax|hotline|helpline) number",
+            r"\bnumber (?:can|do|should|may) (?:i|we|one) (?:call|dial|ring)",
         ),
         re.compile(r"\+?\(?\d[\d ()./-]{6,}\d|\+\d|\b1-8\d\d"),
     ),
     Value(
         "e-mail address",
-        re.compile(
-            rf"{_ASKED}\be-?mail address(?!es)|\b(?:what|which) e-?mail (?:can|do|should|may|is)\b",
-            re.IGNORECASE,
-        ),
+        _demand(r"e-?mail(?: address)?(?!es)"),
         re.compile(r"\S@\S|\[at\]|\(at\)|\bat \S+ dot\b|\[email", re.IGNORECASE),
     ),
 )
@@ -70,5 +84,5 @@ def lacks_value(question: str, texts: Iterable[str]) -> bool:
     return any(
         not any(value.given.search(text) for text in read)
         for value in VALUES
-        if value.asked.search(question)
+        if value.is_demanded(question)
     )
