@@ -252,6 +252,7 @@ def test_a_narrow_window_holds_every_tab(browser: Browser, address: str, tab: st
     size = {"width": 390, "height": 844}
     with visiting(browser, f"{address}?tab={tab}&q={QUESTION}", viewport=size) as page:
         expect(page.locator("#citation-1")).to_have_count(1)
+        page.evaluate("scrollTo(0, 0)")  # a long answer is scrolled to
         for name in TABS:
             expect(page.get_by_role("tab", name=name)).to_be_in_viewport(ratio=1)
         if tab == "ask":
