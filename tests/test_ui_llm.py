@@ -133,6 +133,19 @@ def follow_up(asked: Asked) -> Act:
     return Act('{"question": "How long is it kept? · WebEngage"}')
 
 
+def test_a_comparison_that_is_stopped_closes_its_connection(llm_page: Page, model: Server) -> None:
+    model.script = lambda _: Act(fault="hang")
+    llm_page.get_by_role("tab", name="Compare").click()
+    llm_page.locator("#compare-questions textarea").fill(QUESTION)
+    llm_page.locator("#compare").click()
+    assert until(llm_page, lambda: model.open > 0)
+    llm_page.locator("#compare-stop").click()
+    assert until(llm_page, lambda: model.open == 0 < model.hung_up)
+    llm_page.get_by_role("tab", name="Ask").click()
+    model.script = slowly(0.0)
+    ask(llm_page, ABOUT)
+
+
 def test_leaving_the_page_closes_the_connection(llm_page: Page, model: Server) -> None:
     model.script = lambda _: Act(fault="hang")
     begin(llm_page, ABOUT)

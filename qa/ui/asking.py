@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,6 +17,7 @@ from qa import render, types
 from qa.chat import MOST_TURNS, Conversation, Resolved, Turn, resolve
 from qa.types import Answer, Draft, Preview, Problem
 from qa.ui import html, source
+from qa.ui.apart import PACE, apart
 from qa.ui.shared import CLICKS, STORED, Shared, word
 
 _ANSWERS = (
@@ -57,8 +57,6 @@ watch('value', () => {
 Memory = list[dict[str, Any]]
 """What a browser remembers of a conversation: its questions, which are answered again."""
 _NONE = gr.skip()
-_PACE = 0.2
-"""Seconds between two drawings of a draft, at least."""
 # The question box is emptied by the answer to what is in it: what was stopped, or could not be
 # answered, stays, and what is typed while an answer is on its way.
 _CLEAR_ANSWERED = """question => {
@@ -222,16 +220,9 @@ def _resolved(
         return resolve(text, before, desk.policies(), chosen)
     gone = Event()
     rewrite = partial(desk.rewrite, is_wanted=lambda: not gone.is_set())
-    with ThreadPoolExecutor(1) as apart:
-        found = apart.submit(resolve, text, before, desk.policies(), chosen, rewrite)
-        try:
-            reading = html.understanding(text, desk.engine)
-            while not found.done():
-                yield Step(said, below=reading, is_passing=True)
-                wait([found], timeout=_PACE)
-        finally:
-            gone.set()
-    return found.result()
+    reading = Step(said, below=html.understanding(text, desk.engine), is_passing=True)
+    work = partial(resolve, text, before, desk.policies(), chosen, rewrite)
+    return (yield from apart(reading, gone, work))
 
 
 def _as_it_comes(
@@ -253,7 +244,7 @@ def _as_it_comes(
         elif event.text:
             words[event.policy] = words.get(event.policy, "") + event.text
         if time.monotonic() >= due:
-            due = time.monotonic() + _PACE
+            due = time.monotonic() + PACE
             yield Step(
                 quoted, html.draft(answer, words, engine), is_passing=isinstance(event, Draft)
             )

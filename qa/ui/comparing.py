@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from threading import Event
 from typing import Any
 
 import gradio as gr
@@ -18,6 +19,7 @@ from qa.compare import (
     comparisons,
 )
 from qa.ui import html, source, tables
+from qa.ui.apart import apart
 from qa.ui.shared import Shared, number, own_html, saved, warn
 
 _NONE = gr.skip()
@@ -55,8 +57,11 @@ def make(shared: Shared) -> CompareTab:
     def fill(text: str, chosen: Sequence[str]) -> Iterator[tuple[Any, Any]]:
         try:
             ids = [*chosen] or shared.desk.ids()
-            ask = partial(shared.desk.ask, policies=ids)
-            for grown in comparisons(ask, text.splitlines(), ids):
+            gone = Event()
+            ask = partial(shared.desk.ask, policies=ids, is_wanted=lambda: not gone.is_set())
+            growing = comparisons(ask, text.splitlines(), ids)
+            take = partial(next, growing, None)
+            while grown := (yield from apart((_NONE, _NONE), gone, take)):
                 yield tables.comparison(grown), grown
         except PolicyQAError as error:
             yield html.error_line(error), None

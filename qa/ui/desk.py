@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING
 
-from index.errors import BusyError, HomeError, UsageError
+from index.errors import BusyError, HomeError, LLMTruncatedError, UsageError
 from index.types import Policy
 from qa.assistant import Assistant
 from qa.render import OWN_WORDS
@@ -45,11 +45,24 @@ class Desk:
         finally:
             self._places.release()
 
-    def ask(self, question: str, policies: Sequence[str] = ()) -> Answer:
-        """Answer a question, as ``Assistant.ask`` does; UsageError if there is no policy to ask."""
-        *_, last = self.stream(question, policies)
-        assert isinstance(last, Answer)  # noqa: S101
-        return last
+    def ask(
+        self,
+        question: str,
+        policies: Sequence[str] = (),
+        *,
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> Answer:
+        """Answer a question, as ``Assistant.ask`` does; UsageError if there is no policy to ask.
+
+        Once it is no longer wanted, what a language model is asked is cancelled: an LLMError.
+        """
+        with closing(self.stream(question, policies)) as events:
+            for event in events:
+                if isinstance(event, Answer):
+                    return event
+                if not is_wanted():
+                    raise LLMTruncatedError("the answer was stopped", hint="ask again")
+        raise AssertionError("an answer comes last")
 
     def stream(self, question: str, policies: Sequence[str] = ()) -> Generator[Event, None, None]:
         """Answer a question as ``Assistant.stream`` does; UsageError if there is no policy to ask.
