@@ -120,7 +120,18 @@ def test_what_changed_elsewhere_is_marked_and_no_longer_quoted(
     page.locator("#citation-1").click()
     assert "17 weeks" in quote_in_view(page)
 
+    page.get_by_role("button", name="Wrong answer").click()
+    page.keyboard.press("Escape")
+    told = page.locator("#answers .card").text_content()
+
     index("We changed much of this. Zyxco keeps your voice recordings for 3 days.")
+    page.reload()
+    expect(page.locator("#answers .card")).to_have_text(told or "")
+    expect(page.locator("#answers .note")).to_have_text(
+        "Note: the policy of Zyxco has changed or was removed since; this is what it said then."
+    )
+    judged = page.get_by_role("button", name="Wrong answer")
+    expect(judged).to_have_attribute("aria-pressed", "true")
     page.locator("#citation-1").click()
     expect(page.locator("#source .error")).to_contain_text("has changed or was removed since")
     expect(page.locator("#source-quote")).to_have_count(0)

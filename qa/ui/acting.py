@@ -12,7 +12,7 @@ from index.errors import PolicyQAError
 from qa import render
 from qa.chat import Conversation, Turn
 from qa.ui import feedback
-from qa.ui.asking import AskTab, Memory, shown, told
+from qa.ui.asking import AskTab, Memory, known, remembered, shown
 from qa.ui.shared import Shared, copied, linked, number, saved, warn, word
 
 _NONE = gr.skip()
@@ -25,7 +25,7 @@ def wire(shared: Shared, tab: AskTab) -> None:
 
     def open_quote(event: gr.EventData, said: Conversation, memory: Memory) -> Any:
         try:
-            said = told(shared, said, memory)
+            said = known(shared, said, memory)
             return shown(shared, said, number(event, "turn"), number(event, "cite"))
         except PolicyQAError as error:
             warn(error)
@@ -34,11 +34,7 @@ def wire(shared: Shared, tab: AskTab) -> None:
     def carry(event: gr.EventData, said: Conversation, memory: Memory) -> tuple[Any, Any]:
         if word(event, "do") == "edit":
             return word(event, "text"), _NONE
-        try:
-            turn = _turn(told(shared, said, memory), event)
-        except PolicyQAError as error:
-            warn(error)
-            return _NONE, _NONE
+        turn = _turn(known(shared, said, memory), event)
         return _NONE, _parcel(turn, word(event, "do")) if turn else _NONE
 
     tab.answers.select(open_quote, conversation, shared.source, api_visibility="private")
@@ -74,23 +70,24 @@ def _wire_feedback(shared: Shared, tab: AskTab) -> None:
             keep = gr.Button("Save the comment", size="sm", variant="primary")
             leave = gr.Button("No comment", size="sm", elem_classes="no")
     given = gr.State(None)
+    conversation = [tab.said, tab.memory]
 
     def judge(event: gr.EventData, said: Conversation, memory: Memory) -> tuple[Any, ...]:
         verdict = word(event, "verdict")
         if verdict not in feedback.VERDICTS:
-            return (_NONE,) * 4
+            return (_NONE,) * 5
         try:
-            said = told(shared, said, memory)
+            said = known(shared, said, memory)
             if not (turn := _turn(said, event)):
-                return (_NONE,) * 4
+                return (_NONE,) * 5
             made = feedback.about(turn, verdict)
             feedback.store(shared.home, made)
         except PolicyQAError as error:
             warn(error)
-            return (_NONE,) * 4
+            return (_NONE,) * 5
         gr.Info("Thank you. Saved on this computer.")
         judged = said.with_verdict(said.turns.index(turn), verdict)
-        return judged, made, gr.update(visible=verdict != "right"), ""
+        return judged, remembered(judged), made, gr.update(visible=verdict != "right"), ""
 
     def save(made: feedback.Feedback | None, text: str) -> Any:
         if made:
@@ -99,18 +96,15 @@ def _wire_feedback(shared: Shared, tab: AskTab) -> None:
         return gr.update(visible=False)
 
     hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    tab.answers.click(judge, [tab.said, tab.memory], [tab.said, given, more, comment], **hidden)
+    changed = [*conversation, given, more, comment]
+    tab.answers.click(judge, conversation, changed, **hidden)
     keep.click(save, [given, comment], more, **hidden)
     leave.click(lambda: gr.update(visible=False), None, more, **hidden)
 
 
 def _exporter(shared: Shared, name: str) -> Any:
     def export(said: Conversation, memory: Memory) -> Any:
-        try:
-            said = told(shared, said, memory)
-        except PolicyQAError as error:
-            warn(error)
-            return _NONE
+        said = known(shared, said, memory)
         if not said.turns:
             gr.Info("There is nothing to export yet: ask a question first.")
             return _NONE

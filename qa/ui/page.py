@@ -17,7 +17,7 @@ from qa.ui.desk import Desk
 from qa.ui.shared import Shared, make_courier, make_source, own_html, saved
 
 MOST_PAGES = 1000
-"""Pages whose conversations the server keeps; others are answered again from their browsers."""
+"""Pages whose conversations the server keeps; others are told again by their browsers."""
 TABS = ("ask", "compare", "library", "evaluation")
 HEAD = "".join(
     f"<{tag}>{Path(__file__).with_name(name).read_text('utf-8')}</{tag}>"
