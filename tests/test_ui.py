@@ -98,7 +98,7 @@ def test_a_link_asks_over_the_policy_that_it_names(page: Page, address: str) -> 
 
 def test_errors_are_sentences_with_what_to_do(page: Page) -> None:
     page.locator("#send").click()
-    expect(page.locator("#answers .error")).to_contain_text("The question is empty. Type one")
+    expect(page.locator("#answers .fault")).to_contain_text("The question is empty. Type one")
 
 
 def test_a_company_that_is_not_indexed_is_said_to_be_so(page: Page) -> None:

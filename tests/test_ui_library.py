@@ -85,7 +85,7 @@ def test_too_many_files_are_refused_together(page: Page, address: str, tmp_path:
     for file in files:
         file.write_text(f"We keep data for {file.stem} weeks.")
     upload(page, *files)
-    expect(page.locator("#upload-result .error")).to_have_text(
+    expect(page.locator("#upload-result .fault")).to_have_text(
         "50 files are too many at once. Upload up to 20 at a time."
     )
 
@@ -133,7 +133,7 @@ def test_what_changed_elsewhere_is_marked_and_no_longer_quoted(
     judged = page.get_by_role("button", name="Wrong answer")
     expect(judged).to_have_attribute("aria-pressed", "true")
     page.locator("#citation-1").click()
-    expect(page.locator("#source .error")).to_contain_text("has changed or was removed since")
+    expect(page.locator("#source .fault")).to_contain_text("has changed or was removed since")
     expect(page.locator("#source-quote")).to_have_count(0)
     expect(page.locator("#source .verified")).to_have_count(0)
     page.get_by_role("tab", name="Library").click()
@@ -191,11 +191,11 @@ def test_an_empty_library_says_what_to_do(browser: Browser, emptied: Path) -> No
         expect(page.locator("#library")).to_contain_text("The library is empty")
         page.get_by_role("tab", name="Ask").click()
         page.locator("#answers .chip").first.click()
-        expect(page.locator("#answers .error")).to_have_text(
+        expect(page.locator("#answers .fault")).to_have_text(
             "The library is empty. Add a policy under Library."
         )
         page.get_by_role("tab", name="Compare").click()
         page.locator("#compare").click()
-        expect(page.locator("#compare-table .error")).to_have_text(
+        expect(page.locator("#compare-table .fault")).to_have_text(
             "The library is empty. Add a policy under Library."
         )

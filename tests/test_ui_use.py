@@ -110,7 +110,7 @@ def test_who_comes_when_too_many_ask_is_told_so_at_once(
             send(page, "How slowly is data deleted?")
         one.wait_for_timeout(500)
         send(other, "Is my data sold?")
-        expect(other.locator("#answers .error")).to_have_text(
+        expect(other.locator("#answers .fault")).to_have_text(
             "Too many people are asking at the moment. Ask again in a few seconds."
         )
         for page in (one, two):
@@ -333,13 +333,13 @@ ODD = (
 
 
 def test_odd_questions_are_answered_or_refused_with_a_sentence(page: Page) -> None:
-    ends = page.locator("#answers :is(.actions, .turn > .error)")
+    ends = page.locator("#answers :is(.actions, .turn > .fault)")
     for question in ODD:
         page.locator("#new").click()
         expect(page.locator("#answers .welcome")).to_be_visible()
         send(page, question)
         expect(ends).to_have_count(1)
-        for error in page.locator("#answers .error").all_text_contents():
+        for error in page.locator("#answers .fault").all_text_contents():
             assert re.fullmatch(r"[A-Z].+\. [A-Z].+\.", error), error
 
 
@@ -368,7 +368,7 @@ def test_chosen_policies_limit_a_question(page: Page) -> None:
 def test_a_question_that_is_too_long_is_refused_whole(page: Page) -> None:
     question = "how long is data kept? " * 140
     send(page, question)
-    expect(page.locator("#answers .error")).to_contain_text("3,219 characters; the limit is 2,000")
+    expect(page.locator("#answers .fault")).to_contain_text("3,219 characters; the limit is 2,000")
     expect(question_box(page)).to_have_value(question)
 
 
@@ -390,7 +390,7 @@ def test_the_tab_that_is_open_is_open_after_a_reload(page: Page) -> None:
 
 def test_a_link_that_names_no_policy_says_so(page: Page, address: str) -> None:
     page.goto(f"{address}?tab=nosuch&q={QUESTION}&policy=webee,Nosuch")
-    expect(page.locator("#answers .error")).to_contain_text("Nosuch")
+    expect(page.locator("#answers .fault")).to_contain_text("Nosuch")
     expect(question_box(page)).to_have_value(QUESTION)
 
 

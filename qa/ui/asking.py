@@ -44,7 +44,7 @@ element.addEventListener('click', event => {
 let seen;
 watch('value', () => {
   const last = [...element.querySelectorAll('.turn')].at(-1);
-  const told = last?.dataset.told ?? last?.querySelector('.error').textContent ?? '';
+  const told = last?.dataset.told ?? last?.querySelector('.fault').textContent ?? '';
   if (heard.textContent !== told) heard.textContent = told;
   // An answer that is drawn again as it comes does not take the place that one reads from one.
   const isSeen = last?.dataset.turn && last.dataset.turn === seen;
@@ -68,7 +68,7 @@ _NONE = gr.skip()
 # answered, stays, and what is typed while an answer is on its way.
 _CLEAR_ANSWERED = """question => {
   const turn = [...document.querySelectorAll('#answers .turn')].at(-1);
-  const isAnswered = turn && !turn.querySelector(':scope > .error')
+  const isAnswered = turn && !turn.querySelector(':scope > .fault')
     && turn.querySelector('.asked').textContent === question.trim().split(/\\s+/).join(' ');
   return isAnswered ? '' : question;
 }"""

@@ -104,7 +104,7 @@ def error_line(error: PolicyQAError) -> str:
     """Return an error as a sentence with what to do next."""
     message = error.message[:1].upper() + error.message[1:]
     hint = f" {error.hint[:1].upper()}{error.hint[1:]}." if error.hint else ""
-    return f'<p class="error" role="alert">{escape(f"{message}.{hint}")}</p>'
+    return f'<p class="fault" role="alert">{escape(f"{message}.{hint}")}</p>'
 
 
 def draft(answer: Answer, words: Mapping[str, str], engine: str) -> str:
