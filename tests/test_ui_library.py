@@ -72,8 +72,11 @@ def test_each_odd_file_gets_a_line_that_says_what_to_do(
 ) -> None:
     page.goto(f"{address}?tab=library")
     (tmp_path / "nothing.txt").write_bytes(b"")
-    (tmp_path / "long.txt").write_text("We keep your data. " * 600_000)
-    upload(page, tmp_path / "nothing.txt", tmp_path / "long.txt")
+    (tmp_path / "long.txt").write_text("We keep your data. " * 4_000_000)
+    (tmp_path / "fine.txt").write_text("Fineco Privacy Policy\n\nFineco keeps mail for 3 weeks.\n")
+    expect(page.locator("#upload")).to_contain_text("up to 20 files at a time, 1 MB each")
+    upload(page, *(tmp_path / f"{name}.txt" for name in ("nothing", "fine", "long")))
+    expect(page.locator("#upload-result .taken")).to_contain_text("fine.txt")
     lines = page.locator("#upload-result .refused")
     expect(lines.first).to_contain_text("nothing.txt refused: the file is empty; check that")
     expect(lines.last).to_contain_text("long.txt refused: it has more than 1 MB; no privacy policy")
