@@ -67,6 +67,9 @@ def test_a_follow_up_is_resolved_shown_and_editable(page: Page) -> None:
     expect(understood).to_contain_text("How long is data retained? · Wepos")
     understood.get_by_role("button", name="Edit").click()
     expect(question_box(page)).to_have_value(QUESTION)
+    expect(page.locator("#policies .token")).to_have_text(re.compile("Wepos"))
+    ask(page, "How long is usage data retained?")
+    expect(understood.last).to_contain_text("How long is usage data retained? · Wepos")
     expect(page.locator("#citation-1")).to_have_count(1)
 
 

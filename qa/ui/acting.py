@@ -31,15 +31,16 @@ def wire(shared: Shared, tab: AskTab) -> None:
             warn(error)
             return _NONE
 
-    def carry(event: gr.EventData, said: Conversation, memory: Memory) -> tuple[Any, Any]:
-        if word(event, "do") == "edit":
-            return word(event, "text"), _NONE
+    def carry(event: gr.EventData, said: Conversation, memory: Memory) -> tuple[Any, ...]:
         turn = _turn(known(shared, said, memory), event)
-        return _NONE, _parcel(turn, word(event, "do")) if turn else _NONE
+        if turn and word(event, "do") == "edit":
+            return turn.resolved.question, _chosen(shared, turn), _NONE
+        return _NONE, _NONE, _parcel(turn, word(event, "do")) if turn else _NONE
 
     tab.answers.select(open_quote, conversation, shared.source, api_visibility="private")
     shared.source.select(open_quote, conversation, shared.source, api_visibility="private")
-    tab.answers.click(carry, conversation, [tab.question, shared.courier], **hidden)
+    edited = [tab.question, tab.policies]
+    tab.answers.click(carry, conversation, [*edited, shared.courier], **hidden)
     for name, press in tab.export.items():
         press.click(_exporter(shared, name), conversation, shared.courier, **hidden)
     _wire_feedback(shared, tab)
@@ -48,6 +49,16 @@ def wire(shared: Shared, tab: AskTab) -> None:
 def _turn(said: Conversation, event: gr.EventData) -> Turn | None:
     at = number(event, "turn") - said.dropped
     return said.turns[at] if 0 <= at < len(said.turns) else None
+
+
+def _chosen(shared: Shared, turn: Turn) -> Any:
+    """Return what the picker shows of a turn: the policies that it was limited to, if still there."""
+    try:
+        here = {one.id for one in shared.desk.policies()}
+    except PolicyQAError as error:
+        warn(error)
+        return _NONE
+    return [one for one in turn.resolved.policies if one in here]
 
 
 def _parcel(turn: Turn, do: str) -> Any:
