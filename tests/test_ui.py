@@ -157,7 +157,12 @@ def test_an_evaluation_is_shown_from_its_files(page: Page, address: str, chat_ho
         "set": "gold", "made": "today", "policyqa": "0.1.0", "cases": 9, "policies": 5,
         "systems": {"policyqa": {"figures": {"hit@1": figure}}},
     }  # fmt: skip
+    page.goto(f"{address}?tab=evaluation")
+    expect(page.locator("#evaluation .note")).to_contain_text("pip install 'policyqa[eval]'")
     (folder / "report.json").write_text(json.dumps(report))
+    page.goto(f"{address}?tab=evaluation")
+    expect(page.locator("#evaluation")).to_contain_text("only figures: the report was not drawn")
+    expect(page.locator("#evaluation a")).to_have_count(0)
     svg = '<svg viewBox="0 0 9 9"><rect width="9" height="9"/></svg>'
     (folder / "report.html").write_text(
         f'<figure role="img" aria-label="by kind"><figcaption>by kind</figcaption>{svg}</figure>'
@@ -165,6 +170,7 @@ def test_an_evaluation_is_shown_from_its_files(page: Page, address: str, chat_ho
     page.goto(f"{address}?tab=evaluation")
     expect(page.locator("#evaluation")).to_contain_text("0.73 [0.67, 0.79]")
     expect(page.locator("#evaluation img")).to_have_attribute("alt", "by kind")
+    expect(page.locator("#evaluation a")).to_have_text("the whole report")
     expect(page.locator("#source")).to_be_hidden()
 
 
