@@ -267,6 +267,8 @@ def test_a_narrow_window_holds_every_tab(browser: Browser, address: str, tab: st
             page.locator("#compare-questions textarea").fill(QUESTION)
             page.locator("#compare").click()
             expect(page.locator("#compare-table")).to_contain_text("1 question answered")
+            page.locator("#compare-table .said").last.click()
+            quote_in_view(page)
         if tab == "library":
             expect(page.get_by_role("button", name="Read").first).to_be_in_viewport(ratio=1)
         width = "document.documentElement.scrollWidth"
