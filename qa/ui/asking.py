@@ -316,7 +316,8 @@ def restored(shared: Shared, memory: Memory) -> Conversation:
     if not said.turns:
         return said
     present: Seen | None = None
-    with suppress(PolicyQAError):  # said elsewhere; each source is compared anyway when it is opened
+    # Where the library cannot be read, that is said elsewhere; a source is compared when it is opened.
+    with suppress(PolicyQAError):
         present = versions(shared.desk.policies())
     turns = said.turns if present is None else tuple(_noted(turn, present) for turn in said.turns)
     return Conversation(turns[-MOST_TURNS:], said.dropped)
