@@ -67,6 +67,9 @@ def test_a_follow_up_is_resolved_shown_and_editable(page: Page) -> None:
     expect(understood).to_contain_text("How long is data retained? · Wepos")
     understood.get_by_role("button", name="Edit").click()
     expect(question_box(page)).to_have_value(QUESTION)
+    expect(page.locator("#policies .token")).to_have_text(re.compile("Wepos"))
+    ask(page, "How long is usage data retained?")
+    expect(understood.last).to_contain_text("How long is usage data retained? · Wepos")
     expect(page.locator("#citation-1")).to_have_count(1)
 
 
@@ -98,7 +101,7 @@ def test_a_link_asks_over_the_policy_that_it_names(page: Page, address: str) -> 
 
 def test_errors_are_sentences_with_what_to_do(page: Page) -> None:
     page.locator("#send").click()
-    expect(page.locator("#answers .error")).to_contain_text("The question is empty. Type one")
+    expect(page.locator("#answers .fault")).to_contain_text("The question is empty. Type one")
 
 
 def test_a_company_that_is_not_indexed_is_said_to_be_so(page: Page) -> None:
@@ -154,7 +157,12 @@ def test_an_evaluation_is_shown_from_its_files(page: Page, address: str, chat_ho
         "set": "gold", "made": "today", "policyqa": "0.1.0", "cases": 9, "policies": 5,
         "systems": {"policyqa": {"figures": {"hit@1": figure}}},
     }  # fmt: skip
+    page.goto(f"{address}?tab=evaluation")
+    expect(page.locator("#evaluation .note")).to_contain_text("pip install 'policyqa[eval]'")
     (folder / "report.json").write_text(json.dumps(report))
+    page.goto(f"{address}?tab=evaluation")
+    expect(page.locator("#evaluation")).to_contain_text("only figures: the report was not drawn")
+    expect(page.locator("#evaluation a")).to_have_count(0)
     svg = '<svg viewBox="0 0 9 9"><rect width="9" height="9"/></svg>'
     (folder / "report.html").write_text(
         f'<figure role="img" aria-label="by kind"><figcaption>by kind</figcaption>{svg}</figure>'
@@ -162,6 +170,7 @@ def test_an_evaluation_is_shown_from_its_files(page: Page, address: str, chat_ho
     page.goto(f"{address}?tab=evaluation")
     expect(page.locator("#evaluation")).to_contain_text("0.73 [0.67, 0.79]")
     expect(page.locator("#evaluation img")).to_have_attribute("alt", "by kind")
+    expect(page.locator("#evaluation a")).to_have_text("the whole report")
     expect(page.locator("#source")).to_be_hidden()
 
 

@@ -72,8 +72,11 @@ def test_each_odd_file_gets_a_line_that_says_what_to_do(
 ) -> None:
     page.goto(f"{address}?tab=library")
     (tmp_path / "nothing.txt").write_bytes(b"")
-    (tmp_path / "long.txt").write_text("We keep your data. " * 600_000)
-    upload(page, tmp_path / "nothing.txt", tmp_path / "long.txt")
+    (tmp_path / "long.txt").write_text("We keep your data. " * 4_000_000)
+    (tmp_path / "fine.txt").write_text("Fineco Privacy Policy\n\nFineco keeps mail for 3 weeks.\n")
+    expect(page.locator("#upload")).to_contain_text("up to 20 files at a time, 1 MB each")
+    upload(page, *(tmp_path / f"{name}.txt" for name in ("nothing", "fine", "long")))
+    expect(page.locator("#upload-result .taken")).to_contain_text("fine.txt")
     lines = page.locator("#upload-result .refused")
     expect(lines.first).to_contain_text("nothing.txt refused: the file is empty; check that")
     expect(lines.last).to_contain_text("long.txt refused: it has more than 1 MB; no privacy policy")
@@ -85,7 +88,7 @@ def test_too_many_files_are_refused_together(page: Page, address: str, tmp_path:
     for file in files:
         file.write_text(f"We keep data for {file.stem} weeks.")
     upload(page, *files)
-    expect(page.locator("#upload-result .error")).to_have_text(
+    expect(page.locator("#upload-result .fault")).to_have_text(
         "50 files are too many at once. Upload up to 20 at a time."
     )
 
@@ -120,9 +123,20 @@ def test_what_changed_elsewhere_is_marked_and_no_longer_quoted(
     page.locator("#citation-1").click()
     assert "17 weeks" in quote_in_view(page)
 
+    page.get_by_role("button", name="Wrong answer").click()
+    page.keyboard.press("Escape")
+    told = page.locator("#answers .card").text_content()
+
     index("We changed much of this. Zyxco keeps your voice recordings for 3 days.")
+    page.reload()
+    expect(page.locator("#answers .card")).to_have_text(told or "")
+    expect(page.locator("#answers .note")).to_have_text(
+        "Note: the policy of Zyxco has changed or was removed since; this is what it said then."
+    )
+    judged = page.get_by_role("button", name="Wrong answer")
+    expect(judged).to_have_attribute("aria-pressed", "true")
     page.locator("#citation-1").click()
-    expect(page.locator("#source .error")).to_contain_text("has changed or was removed since")
+    expect(page.locator("#source .fault")).to_contain_text("has changed or was removed since")
     expect(page.locator("#source-quote")).to_have_count(0)
     expect(page.locator("#source .verified")).to_have_count(0)
     page.get_by_role("tab", name="Library").click()
@@ -180,11 +194,11 @@ def test_an_empty_library_says_what_to_do(browser: Browser, emptied: Path) -> No
         expect(page.locator("#library")).to_contain_text("The library is empty")
         page.get_by_role("tab", name="Ask").click()
         page.locator("#answers .chip").first.click()
-        expect(page.locator("#answers .error")).to_have_text(
+        expect(page.locator("#answers .fault")).to_have_text(
             "The library is empty. Add a policy under Library."
         )
         page.get_by_role("tab", name="Compare").click()
         page.locator("#compare").click()
-        expect(page.locator("#compare-table .error")).to_have_text(
+        expect(page.locator("#compare-table .fault")).to_have_text(
             "The library is empty. Add a policy under Library."
         )

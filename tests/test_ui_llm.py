@@ -167,7 +167,7 @@ def test_a_quick_model_and_a_failing_one_are_shown_as_what_they_are(
     expect(llm_page.locator("#answers .note").last).to_contain_text("refuses the key")
     expect(llm_page.locator("#answers .spent").last).to_contain_text("extractive")
     begin(llm_page, "x" * 3000)
-    expect(llm_page.locator("#answers .error")).to_contain_text("the limit is 2,000")
+    expect(llm_page.locator("#answers .fault")).to_contain_text("the limit is 2,000")
 
 
 def test_the_page_says_who_answers_and_where_questions_go_and_tests_it(

@@ -12,7 +12,7 @@ from index.errors import PolicyQAError
 from qa import render
 from qa.chat import Conversation, Turn
 from qa.ui import feedback
-from qa.ui.asking import AskTab, Memory, shown, told
+from qa.ui.asking import AskTab, Memory, known, remembered, shown
 from qa.ui.shared import Shared, copied, linked, number, saved, warn, word
 
 _NONE = gr.skip()
@@ -25,25 +25,22 @@ def wire(shared: Shared, tab: AskTab) -> None:
 
     def open_quote(event: gr.EventData, said: Conversation, memory: Memory) -> Any:
         try:
-            said = told(shared, said, memory)
+            said = known(shared, said, memory)
             return shown(shared, said, number(event, "turn"), number(event, "cite"))
         except PolicyQAError as error:
             warn(error)
             return _NONE
 
-    def carry(event: gr.EventData, said: Conversation, memory: Memory) -> tuple[Any, Any]:
-        if word(event, "do") == "edit":
-            return word(event, "text"), _NONE
-        try:
-            turn = _turn(told(shared, said, memory), event)
-        except PolicyQAError as error:
-            warn(error)
-            return _NONE, _NONE
-        return _NONE, _parcel(turn, word(event, "do")) if turn else _NONE
+    def carry(event: gr.EventData, said: Conversation, memory: Memory) -> tuple[Any, ...]:
+        turn = _turn(known(shared, said, memory), event)
+        if turn and word(event, "do") == "edit":
+            return turn.resolved.question, _chosen(shared, turn), _NONE
+        return _NONE, _NONE, _parcel(turn, word(event, "do")) if turn else _NONE
 
     tab.answers.select(open_quote, conversation, shared.source, api_visibility="private")
     shared.source.select(open_quote, conversation, shared.source, api_visibility="private")
-    tab.answers.click(carry, conversation, [tab.question, shared.courier], **hidden)
+    edited = [tab.question, tab.policies]
+    tab.answers.click(carry, conversation, [*edited, shared.courier], **hidden)
     for name, press in tab.export.items():
         press.click(_exporter(shared, name), conversation, shared.courier, **hidden)
     _wire_feedback(shared, tab)
@@ -52,6 +49,16 @@ def wire(shared: Shared, tab: AskTab) -> None:
 def _turn(said: Conversation, event: gr.EventData) -> Turn | None:
     at = number(event, "turn") - said.dropped
     return said.turns[at] if 0 <= at < len(said.turns) else None
+
+
+def _chosen(shared: Shared, turn: Turn) -> Any:
+    """Return what the picker shows of a turn: the policies that it was limited to, if still there."""
+    try:
+        here = {one.id for one in shared.desk.policies()}
+    except PolicyQAError as error:
+        warn(error)
+        return _NONE
+    return [one for one in turn.resolved.policies if one in here]
 
 
 def _parcel(turn: Turn, do: str) -> Any:
@@ -74,23 +81,24 @@ def _wire_feedback(shared: Shared, tab: AskTab) -> None:
             keep = gr.Button("Save the comment", size="sm", variant="primary")
             leave = gr.Button("No comment", size="sm", elem_classes="no")
     given = gr.State(None)
+    conversation = [tab.said, tab.memory]
 
     def judge(event: gr.EventData, said: Conversation, memory: Memory) -> tuple[Any, ...]:
         verdict = word(event, "verdict")
         if verdict not in feedback.VERDICTS:
-            return (_NONE,) * 4
+            return (_NONE,) * 5
         try:
-            said = told(shared, said, memory)
+            said = known(shared, said, memory)
             if not (turn := _turn(said, event)):
-                return (_NONE,) * 4
+                return (_NONE,) * 5
             made = feedback.about(turn, verdict)
             feedback.store(shared.home, made)
         except PolicyQAError as error:
             warn(error)
-            return (_NONE,) * 4
+            return (_NONE,) * 5
         gr.Info("Thank you. Saved on this computer.")
         judged = said.with_verdict(said.turns.index(turn), verdict)
-        return judged, made, gr.update(visible=verdict != "right"), ""
+        return judged, remembered(judged), made, gr.update(visible=verdict != "right"), ""
 
     def save(made: feedback.Feedback | None, text: str) -> Any:
         if made:
@@ -99,18 +107,15 @@ def _wire_feedback(shared: Shared, tab: AskTab) -> None:
         return gr.update(visible=False)
 
     hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    tab.answers.click(judge, [tab.said, tab.memory], [tab.said, given, more, comment], **hidden)
+    changed = [*conversation, given, more, comment]
+    tab.answers.click(judge, conversation, changed, **hidden)
     keep.click(save, [given, comment], more, **hidden)
     leave.click(lambda: gr.update(visible=False), None, more, **hidden)
 
 
 def _exporter(shared: Shared, name: str) -> Any:
     def export(said: Conversation, memory: Memory) -> Any:
-        try:
-            said = told(shared, said, memory)
-        except PolicyQAError as error:
-            warn(error)
-            return _NONE
+        said = known(shared, said, memory)
         if not said.turns:
             gr.Info("There is nothing to export yet: ask a question first.")
             return _NONE

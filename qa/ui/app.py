@@ -9,7 +9,6 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 from starlette.types import ASGIApp
 
-from index.parse import LARGEST
 from qa.ui import evaluation
 from qa.ui.desk import Desk
 from qa.ui.page import HEAD, THEME, build
@@ -29,7 +28,7 @@ def make(desk: Desk, home: Path, address: Address) -> ASGIApp:
     mounted = gr.mount_gradio_app(
         app, build(desk, home), path="/", server_name=address.host, server_port=address.port,
         footer_links=[], run_history=False, blocked_paths=[str(home.resolve())], show_error=False,
-        max_file_size=LARGEST, ssr_mode=False, enable_monitoring=False, pwa=False, mcp_server=False,
+        ssr_mode=False, enable_monitoring=False, pwa=False, mcp_server=False,
         theme=THEME, head=HEAD,
     )  # fmt: skip
     return Guard(mounted, Gate(address.hosts, address.password))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from threading import Event
 from typing import Any
 
 import gradio as gr
+from pydantic import TypeAdapter
 
 from index.errors import PolicyQAError, UsageError
 from qa import render, types
@@ -18,6 +20,7 @@ from qa.chat import MOST_TURNS, Conversation, Resolved, Turn, resolve
 from qa.types import Answer, Draft, Preview, Problem
 from qa.ui import html, source
 from qa.ui.apart import PACE, apart
+from qa.ui.library import Seen, versions
 from qa.ui.shared import CLICKS, STORED, Shared, word
 
 _ANSWERS = (
@@ -41,7 +44,7 @@ element.addEventListener('click', event => {
 let seen;
 watch('value', () => {
   const last = [...element.querySelectorAll('.turn')].at(-1);
-  const told = last?.dataset.told ?? last?.querySelector('.error').textContent ?? '';
+  const told = last?.dataset.told ?? last?.querySelector('.fault').textContent ?? '';
   if (heard.textContent !== told) heard.textContent = told;
   // An answer that is drawn again as it comes does not take the place that one reads from one.
   const isSeen = last?.dataset.turn && last.dataset.turn === seen;
@@ -54,14 +57,18 @@ watch('value', () => {
 });
 """
 )
-Memory = list[dict[str, Any]]
-"""What a browser remembers of a conversation: its questions, which are answered again."""
+Memory = dict[str, Any]
+"""What a browser remembers of a conversation: its turns, as JSON has them."""
+MOST_KEPT = 300_000
+"""Characters that a browser keeps of a conversation, so that what it sends stays small."""
+_FORM = TypeAdapter(Conversation)
+_CHANGED = "policy_changed"
 _NONE = gr.skip()
 # The question box is emptied by the answer to what is in it: what was stopped, or could not be
 # answered, stays, and what is typed while an answer is on its way.
 _CLEAR_ANSWERED = """question => {
   const turn = [...document.querySelectorAll('#answers .turn')].at(-1);
-  const isAnswered = turn && !turn.querySelector(':scope > .error')
+  const isAnswered = turn && !turn.querySelector(':scope > .fault')
     && turn.querySelector('.asked').textContent === question.trim().split(/\\s+/).join(' ');
   return isAnswered ? '' : question;
 }"""
@@ -113,14 +120,14 @@ def make(shared: Shared) -> AskTab:
         answers,
         gr.State(Conversation(), time_to_live=14_400),
         # A key that is made anew at every start would lose what was kept at the one before.
-        gr.BrowserState([], storage_key="policyqa-conversation", secret=STORED),
+        gr.BrowserState({}, storage_key="policyqa-conversation", secret=STORED),
         question,
         policies,
         dict(zip(("md", "json"), export, strict=True)),
     )
     _wire_asking(shared, tab, send, stop)
     clear.click(
-        lambda: (html.welcome(), Conversation(), [], source.empty(), ""),
+        lambda: (html.welcome(), Conversation(), {}, source.empty(), ""),
         outputs=[*tab.outputs, shared.source, tab.question],
         api_visibility="private",
     )
@@ -288,49 +295,54 @@ def shown(shared: Shared, said: Conversation, turn: int, marker: int) -> Any:
 
 
 def remembered(said: Conversation) -> Memory:
-    """Return what the browser keeps of a conversation."""
-    return [
-        {
-            "asked": turn.resolved.asked,
-            "question": turn.resolved.question,
-            "policies": list(turn.resolved.policies),
-            "number": said.dropped + at,
-        }
-        for at, turn in enumerate(said.turns)
-    ]
+    """Return what the browser keeps of a conversation: as many of its latest turns as it may."""
+    kept: Memory = _FORM.dump_python(said, mode="json")
+    while len(kept["turns"]) > 1 and len(json.dumps(kept, ensure_ascii=False)) > MOST_KEPT:
+        kept = {"turns": kept["turns"][1:], "dropped": kept["dropped"] + 1}
+    return kept
 
 
 def restored(shared: Shared, memory: Memory) -> Conversation:
-    """Return the conversation that a browser remembers, answered from the policies as they are.
+    """Return the conversation that a browser remembers, word for word as it was answered.
 
-    What is not of the form ``remembered`` gives, or cannot be answered any more, is left out.
+    Where a policy is no longer the one that answered, a note at the answer says so. What is not of
+    the form ``remembered`` gives is no conversation.
     """
-    kept_turns = memory[-MOST_TURNS:] if isinstance(memory, list) else []
-    said = Conversation()
-    for kept in kept_turns:
-        try:
-            if not said.turns:
-                said = Conversation(dropped=int(kept["number"]))
-            policies = tuple(map(str, kept["policies"]))
-            resolved = Resolved(str(kept["asked"]), str(kept["question"]), policies)
-            answer = shared.desk.ask(resolved.question, policies)
-        except (PolicyQAError, TypeError, ValueError, KeyError):
-            continue
-        said = said.with_turn(Turn(resolved, answer))
-    return said
+    try:
+        said = _FORM.validate_python(memory)
+        html.conversation(said)
+    except (ValueError, KeyError):
+        return Conversation()
+    if not said.turns:
+        return said
+    present: Seen | None = None
+    # Where the library cannot be read, that is said elsewhere; a source is compared when it is opened.
+    with suppress(PolicyQAError):
+        present = versions(shared.desk.policies())
+    turns = said.turns if present is None else tuple(_noted(turn, present) for turn in said.turns)
+    return Conversation(turns[-MOST_TURNS:], said.dropped)
+
+
+def _noted(turn: Turn, present: Seen) -> Turn:
+    """Return a turn with a note for each policy that has changed since it was answered."""
+    cited = source.citations(turn.answer)
+    gone = {policy for policy, one in cited if present.get(policy) != one.sha256}
+    notes = tuple(
+        Problem(
+            _CHANGED,
+            f"the policy of {one.name} has changed or was removed since; this is what it said then",
+            one.policy,
+        )
+        for one in turn.answer.answers
+        if one.policy in gone
+    )
+    others = tuple(one for one in turn.answer.problems if one.code != _CHANGED)
+    return replace(turn, answer=replace(turn.answer, problems=(*others, *notes)))
 
 
 def known(shared: Shared, said: Conversation, memory: Memory) -> Conversation:
     """Return a page's conversation; a server that was started again has it from the browser."""
     return said if said.turns else restored(shared, memory)
-
-
-def told(shared: Shared, said: Conversation, memory: Memory) -> Conversation:
-    """Return the conversation that a page shows; UsageError if it can no longer be told."""
-    found = known(shared, said, memory)
-    if len(found.turns) != len(memory):
-        raise UsageError("the library has changed since", hint="load the page again")
-    return found
 
 
 def _try_model(shared: Shared) -> Any:

@@ -26,6 +26,7 @@ class Evaluation:
     systems: tuple[str, ...]
     figures: tuple[tuple[str, tuple[str, ...]], ...]
     plots: tuple[tuple[str, str], ...]
+    has_page: bool
 
 
 def newest(home: Path) -> Path | None:
@@ -68,6 +69,7 @@ def _evaluation(report: Mapping[str, Any], html: str) -> Evaluation:
             (match["title"], b64encode(_alone(match["svg"]).encode()).decode())
             for match in _PLOT.finditer(html)
         ),
+        has_page=bool(html),
     )
 
 

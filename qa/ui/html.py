@@ -104,7 +104,7 @@ def error_line(error: PolicyQAError) -> str:
     """Return an error as a sentence with what to do next."""
     message = error.message[:1].upper() + error.message[1:]
     hint = f" {error.hint[:1].upper()}{error.hint[1:]}." if error.hint else ""
-    return f'<p class="error" role="alert">{escape(f"{message}.{hint}")}</p>'
+    return f'<p class="fault" role="alert">{escape(f"{message}.{hint}")}</p>'
 
 
 def draft(answer: Answer, words: Mapping[str, str], engine: str) -> str:
@@ -128,7 +128,7 @@ def turn_html(turn: Turn, number: int, *, is_latest: bool = False, draft: str = 
     told = "Quotes are there; an answer is being written." if draft else _told(answer)
     return (
         f'<article class="turn" data-turn="{number}" data-told="{told}">'
-        f"{_asked(turn)}{cards}{silent}{draft or _ending(turn, number)}</article>"
+        f"{_asked(turn, number)}{cards}{silent}{draft or _ending(turn, number)}</article>"
     )
 
 
@@ -145,7 +145,7 @@ def _told(answer: Answer) -> str:
     )
 
 
-def _asked(turn: Turn) -> str:
+def _asked(turn: Turn, number: int) -> str:
     resolved = turn.resolved
     shown = f'<p class="asked">{escape(resolved.asked)}</p>'
     if not (resolved.is_changed or resolved.policies):
@@ -153,7 +153,7 @@ def _asked(turn: Turn) -> str:
     names = {one.policy: one.name for one in turn.answer.answers}
     about = ", ".join(names.get(id_, id_) for id_ in resolved.policies)
     about = f" · {about}" if about else ""
-    edit = button("Edit", "click", kind="plain", do="edit", text=resolved.question)
+    edit = button("Edit", "click", kind="plain", do="edit", turn=number)
     return f'{shown}<p class="understood">{escape(f"{resolved.question}{about}")} {edit}</p>'
 
 

@@ -14,12 +14,13 @@ from qa.render import OWN_WORDS
 from qa.ui import acting, asking, comparing, evaluation, feedback, html, shelving, tables
 from qa.ui.asking import AskTab, Memory
 from qa.ui.desk import Desk
+from qa.ui.library import MOST_BYTES
 from qa.ui.shared import Shared, make_courier, make_source, own_html, saved
 
 MOST_PAGES = 1000
-"""Pages whose conversations the server keeps; others are answered again from their browsers."""
+"""Pages whose conversations the server keeps; others are told again by their browsers."""
 TABS = ("ask", "compare", "library", "evaluation")
-HEAD = "".join(
+HEAD = f"<script>window.mostBytes = {MOST_BYTES};</script>" + "".join(
     f"<{tag}>{Path(__file__).with_name(name).read_text('utf-8')}</{tag}>"
     for tag, name in (("script", "stream.js"), ("script", "dialogs.js"), ("style", "style.css"))
 )

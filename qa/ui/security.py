@@ -27,7 +27,7 @@ POLICY = "; ".join((
 ))  # fmt: skip
 REPORT = "/evaluation-report"
 REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
-LARGEST_BODY, LARGEST_UPLOAD = 256 * 1024, 64 * 2**20
+LARGEST_BODY, LARGEST_UPLOAD = 2 * 2**20, 64 * 2**20
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",

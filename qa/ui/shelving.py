@@ -13,7 +13,7 @@ from index import build
 from index.errors import PolicyQAError
 from index.parse import PARSERS
 from qa.ui import html, library, source, tables
-from qa.ui.library import Outcome, Seen, news, versions
+from qa.ui.library import MOST_BYTES, MOST_FILES, Outcome, Seen, news, versions
 from qa.ui.shared import STORED, Shared, choices, own_html, warn, word
 
 _NONE = gr.skip()
@@ -39,7 +39,10 @@ def make(shared: Shared, pickers: Sequence[gr.Dropdown]) -> LibraryTab:
             yes = gr.Button("Remove it", variant="stop", elem_id="remove-yes")
             no = gr.Button("Keep it", elem_id="remove-no", elem_classes="no")
     files = gr.File(
-        label=f"Add policies ({', '.join(PARSERS)})",
+        label=(
+            f"Add policies ({', '.join(PARSERS)}; up to {MOST_FILES} files at a time, "
+            f"{MOST_BYTES // 2**20} MB each)"
+        ),
         file_count="multiple",
         elem_id="upload",
         height=140,

@@ -71,7 +71,7 @@ def plain(policy: Policy) -> str:
 def changed(title: str) -> str:
     """Return what is shown of a policy that is no longer the one that was quoted."""
     return (
-        f'<header>{_BACK}<h2>{escape(title)}</h2></header><p class="error" role="alert">This policy has '
+        f'<header>{_BACK}<h2>{escape(title)}</h2></header><p class="fault" role="alert">This policy has '
         "changed or was removed since the answer. Ask again to have its present text quoted.</p>"
     )
 

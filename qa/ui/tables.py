@@ -92,8 +92,9 @@ def outcomes(found: Sequence[Outcome]) -> str:
 def evaluation(found: Evaluation | None) -> str:
     """Return the figures and plots of the newest evaluation, and how a new one is made."""
     how = (
-        '<p class="note">To make one: <code>policyqa eval run</code>, then load this page again. '
-        "With questions of your own: <code>policyqa eval run --help</code>.</p>"
+        "<p class=\"note\">To make one: <code>pip install 'policyqa[eval]'</code>, which draws the "
+        "report, then <code>policyqa eval run</code>, then load this page again. With questions of "
+        "your own: <code>policyqa eval run --help</code>.</p>"
     )
     if found is None:
         return f"<h2>No evaluation yet</h2>{how}"
@@ -108,7 +109,9 @@ def evaluation(found: Evaluation | None) -> str:
         f"<figcaption>{escape(title)}</figcaption></figure>"
         for title, svg in found.plots
     )
-    whole = '<a href="evaluation-report" target="_blank" rel="noopener">the whole report</a>'
+    whole = "only figures: the report was not drawn"
+    if found.has_page:
+        whole = '<a href="evaluation-report" target="_blank" rel="noopener">the whole report</a>'
     return (
         f"<h2>{escape(found.title)}</h2><p>{escape(found.made)} · {whole}</p>"
         f'<div class="wide"><table><thead><tr><th scope="col">Figure, with its 95 % interval</th>'
