@@ -117,10 +117,15 @@ def spoken(reply: str) -> str:
 def cleaned(text: str) -> str:
     r"""Return a statement's words without markers, on one line.
 
-    >>> cleaned("Kept for 90 days [1][2],\\n then deleted 【3】.")
+    >>> cleaned("Kept for 90 days [1][2],\n then deleted 【3】.")
     'Kept for 90 days, then deleted.'
+    >>> cleaned("It is sold [[9]1].")
+    'It is sold.'
     """
-    return " ".join(_MARKERS.sub("", text).split())
+    # Again until none is left: what stands around a marker may be one when it is gone.
+    while (shorter := _MARKERS.sub("", text)) != text:
+        text = shorter
+    return " ".join(text.split())
 
 
 def _markers(text: str) -> list[int]:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 
 from index.markup import readable
+from index.sections import HEADING
 from index.types import Policy, Sentence, Span
 from qa.types import Claim, Problem, Quote
 from qa.verify import (
@@ -30,7 +31,7 @@ LONGEST_EVIDENCE = 1200
 _FEWEST_WORDS = 3
 # What a statement must have from its quotes: links, addresses, hosts and numbers.
 _FACT = re.compile(
-    r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|(?:https?://)?[a-z0-9-]{2,}(?:\.[a-z0-9-]{2,})+|"
+    r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|https?://[^\s/]+|[a-z0-9-]+(?:\.[a-z0-9-]{2,})+|"
     r"\d+(?:[.,:/]\d+)*|[a-z]+",
     re.IGNORECASE,
 )
@@ -40,9 +41,11 @@ _UNITS = (
     "seventeen eighteen nineteen"
 ).split()
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_NUMBERS = {word: str(number) for number, word in enumerate(_UNITS, start=2)} | {
-    word: str(10 * number) for number, word in enumerate(_TENS, start=2)
-}
+_NUMBERS = (
+    {word: str(number) for number, word in enumerate(_UNITS, start=2)}
+    | {word: str(10 * number) for number, word in enumerate(_TENS, start=2)}
+    | {"dozen": "12", "hundred": "100", "thousand": "1000", "million": "1000000"}
+)
 
 
 def whole_sentences(
@@ -76,6 +79,8 @@ def facts(text: str) -> frozenset[str]:
 
     >>> sorted(facts("Ninety days, or 1,000 times; ask me@a.example."))
     ['1000', '90', 'me@a.example']
+    >>> sorted(facts("A hundred times; see t.co or https://злой.рф/a, e.g. now."))
+    ['100', 't.co', 'злой.рф']
     """
     found = (one.lower() for one in _FACT.findall(_THOUSANDS.sub("", normalise(text)[0])))
     kept = (_NUMBERS.get(one, "" if one.isalpha() else one) for one in found)
@@ -92,6 +97,8 @@ def _widened(
     if _could_stand_anywhere(span.of(policy.text), policy.text):
         return Problem("quote_too_short", f"the quote {quote.text!r} is too short", policy.id)
     touched = [one for one in sentences if one.start < span.end and one.end > span.start]
+    if touched and all(one.kind == HEADING for one in touched):
+        return Problem("only_a_title", f"the quote {quote.text!r} is only a title", policy.id)
     whole = Span(
         min([span.start, *(one.start for one in touched)]),
         max([span.end, *(one.end for one in touched)]),

@@ -25,6 +25,7 @@ from index.errors import (
 )
 from index.settings import CONFIG_NAME, Settings
 from qa.llm import Piece, Prompt, Reply, families, load_llm, wire
+from qa.llm.engine import _Heard
 from qa.llm.failures import translated
 
 PROMPT = Prompt("You are careful.", "What is kept?", {"type": "object"})
@@ -301,7 +302,7 @@ def test_what_cannot_be_used_is_refused_before_anything_is_asked(
     for family in families.FAMILIES.values():
         monkeypatch.delenv(family.key_name or "NONE", raising=False)
     with pytest.raises(UsageError, match=reason) as raised:
-        load_llm(Settings(home=tmp_path, **options))  # type: ignore[arg-type]
+        load_llm(Settings(home=tmp_path, **options))
     assert "pw" not in f"{raised.value}{raised.value.hint}"
 
 
@@ -322,3 +323,12 @@ def test_no_model_is_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize("error", [IndexError("x"), KeyError("x"), ValueError("x"), TypeError()])
 def test_anything_a_library_raises_is_one_of_our_errors(error: Exception) -> None:
     assert isinstance(translated(error, "'m'"), LLMProtocolError)
+
+
+def test_a_count_of_tokens_that_is_none_is_not_taken() -> None:
+    heard = _Heard(lambda _: None)
+    for told in ("sk", -5, True, 10**300):
+        heard.take(Piece("", tokens_in=told, tokens_out=told))
+    assert (heard.tokens_in, heard.tokens_out) == (None, None)
+    heard.take(Piece("", tokens_in=7, tokens_out=0))
+    assert (heard.tokens_in, heard.tokens_out) == (7, 0)

@@ -37,6 +37,7 @@ _PAUSE = 0.25
 _PULSE = 0.25
 """Seconds without news after which whoever waits is told so, and can leave."""
 _WORTH_ANOTHER = (LLMOverloadedError, LLMUnreachableError, LLMTruncatedError)
+_MOST_TOKENS = 10**9
 _AGAIN = "ask again, or choose another model"
 
 
@@ -232,7 +233,8 @@ class LLM:
                 f"the answer of {who} ended before it was complete", hint=_AGAIN
             )
         if heard.finish not in _STOPPED:
-            raise LLMProtocolError(f"{who} ended its answer with {heard.finish!r}", hint=_AGAIN)
+            # The reason is the server's own text, which may be anything, and is not repeated.
+            raise LLMProtocolError(f"{who} ended its answer for an unknown reason", hint=_AGAIN)
         if not heard.text.strip():
             raise LLMEmptyError(f"{who} gave an empty answer", hint=_AGAIN)
         return Reply(heard.text, heard.tokens_in, heard.tokens_out)
@@ -263,8 +265,8 @@ class _Heard:
         """Take a piece, and hand on its words."""
         self.pieces += 1
         self.finish = piece.finish or self.finish
-        self.tokens_in = piece.tokens_in if piece.tokens_in is not None else self.tokens_in
-        self.tokens_out = piece.tokens_out if piece.tokens_out is not None else self.tokens_out
+        self.tokens_in = _count(piece.tokens_in, self.tokens_in)
+        self.tokens_out = _count(piece.tokens_out, self.tokens_out)
         if piece.text:
             self._texts.append(piece.text)
             self._put(piece)
@@ -288,3 +290,9 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
+
+
+def _count(told: object, known: int | None) -> int | None:
+    """Return what a server tells of its tokens, if it is a count, else what was known."""
+    is_count = type(told) is int and 0 <= told <= _MOST_TOKENS
+    return told if is_count else known  # type: ignore[return-value]

@@ -31,13 +31,23 @@ class Wire:
             # Whom the prompt goes to was configured; no server may send it elsewhere.
             "follow_redirects": False,
             "verify": _trusted(),
-            "event_hooks": {"response": [self._note]},
+            "event_hooks": {"request": [_plainly], "response": [self._note]},
         }
 
     async def _note(self, response: httpx.Response) -> None:
         if response.status_code >= 400:
             self.retry_after = seconds(response.headers.get("retry-after"))
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise LLMProtocolError(
+                "the language model's server sent compressed text that was not asked for",
+                hint="check the address, or ask again",
+            )
         response.stream = _Counted(response.stream)
+
+
+async def _plainly(request: httpx.Request) -> None:
+    """Ask for bytes as they are: of compressed ones no limit tells how much they come to."""
+    request.headers["accept-encoding"] = "identity"
 
 
 @lru_cache(maxsize=1)
