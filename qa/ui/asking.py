@@ -50,10 +50,10 @@ watch('value', () => {
   const isSeen = last?.dataset.turn && last.dataset.turn === seen;
   seen = last?.dataset.turn;
   if (!last || isSeen) return;
-  // Where the pane does not scroll, on a narrow window, the page does.
+  // Where the pane does not scroll, on a narrow window, the page does; for a first answer it need not.
   if (pane.scrollHeight > pane.clientHeight + 1) {
     pane.scrollTop += last.getBoundingClientRect().top - pane.getBoundingClientRect().top - 8;
-  } else last.scrollIntoView({block: 'nearest'});
+  } else (last.previousElementSibling ? last : last.firstElementChild).scrollIntoView({block: 'nearest'});
 });
 """
 )

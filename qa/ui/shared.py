@@ -49,6 +49,7 @@ element.addEventListener('click', event => {
 document.addEventListener('reveal-source', event => {
   light();
   if (!element.contains(event.detail)) from = event.detail;
+  document.getElementById('right').classList.add('awaited');
   if (window.innerWidth <= 900) document.getElementById('source').scrollIntoView({block: 'start'});
 });
 """
