@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 # Bounded, or a text full of opening brackets takes time that grows with its square.
 _LINK = re.compile(r"!?\[([^\]]{0,500})\]\((?:[^()\s]|\([^()]*\))*(?:\s+\"[^\"]*\")?\)")
@@ -15,6 +16,8 @@ _MARKS = re.compile(
 )
 
 
+# Every question reads the same sentences.
+@lru_cache(maxsize=16_384)
 def readable(text: str) -> str:
     """Return a text as it reads, on one line.
 

@@ -251,6 +251,7 @@ def _concept_table() -> dict[str, frozenset[int]]:
     return table
 
 
+@lru_cache(maxsize=65_536)
 def concepts(stems: frozenset[str]) -> frozenset[int]:
     """Return which concepts of privacy policies stems belong to, as numbers."""
     table = _concept_table()
