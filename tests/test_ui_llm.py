@@ -112,6 +112,21 @@ def test_stop_closes_the_connection_and_keeps_the_policys_own_words(
     expect(llm_page.locator("#answers .spent").last).to_contain_text("openai/m")
 
 
+def test_a_link_with_a_question_is_answered_as_it_comes(
+    llm_page: Page, llm_address: str, model: Server
+) -> None:
+    model.script = slowly(0.12)
+    llm_page.goto(f"{llm_address}?q=How+long+is+data+kept%3F&policy=web1on1")
+    expect(llm_page.locator("#answers .draft")).to_contain_text("a draft, not verified yet")
+    expect(llm_page.locator("#answers .actions")).to_have_count(1, timeout=20_000)
+    assert "q=" not in llm_page.url
+    assert len(model.asked) == 1
+    expect(question_box(llm_page)).to_have_value("")
+    llm_page.reload()
+    expect(llm_page.locator("#answers .actions")).to_have_count(1)
+    assert len(model.asked) == 1
+
+
 def test_a_model_that_words_a_follow_up_is_stopped_too(llm_page: Page, model: Server) -> None:
     model.script = slowly(0.0)
     ask(llm_page, ABOUT)

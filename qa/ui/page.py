@@ -38,11 +38,14 @@ _OPEN_TAB = """() => {
   here.searchParams.set('tab', '%s');
   history.replaceState(null, '', here);
 }"""
+# What is still to be asked, because a language model words the answer as it comes, is sent from here.
 _CONSUME_LINK = """() => {
   window.isOpened = true;
   const here = new URL(location);
+  const isToAsk = %s && here.searchParams.get('q')?.trim();
   here.searchParams.delete('q');
   history.replaceState(null, '', here);
+  if (isToAsk) document.getElementById('send').click();
 }"""
 _NONE = gr.skip()
 
@@ -117,6 +120,8 @@ def _mode(desk: Desk) -> str:
 
 
 def _wire_opening(page: gr.Blocks, shared: Shared, ask: AskTab, parts: list[Any]) -> None:
+    is_streamed = shared.desk.engine != OWN_WORDS
+
     # One event: of several at once, Gradio's client may lose the answer to one.
     def opened(memory: Memory, request: gr.Request) -> tuple[Any, ...]:
         *filled, chosen = _filled(shared, request)
@@ -124,15 +129,15 @@ def _wire_opening(page: gr.Blocks, shared: Shared, ask: AskTab, parts: list[Any]
         # Where there is nothing to restore, a first question may be on its way already.
         found = (html.conversation(said), said) if said.turns else (_NONE, _NONE)
         question = request.query_params.get("q", "")
-        if not question.strip():
-            return *filled, *found, _NONE, _NONE, _NONE
+        if is_streamed or not question.strip():
+            return *filled, *found, _NONE, _NONE, question or _NONE
         shown = asking.answered(shared, question, chosen, said)
         return *filled, *shown, question if shown[1] == _NONE else _NONE
 
     page.load(
         opened, ask.memory, [*parts, *ask.outputs, shared.source, ask.question],
         concurrency_limit=32, show_progress="hidden", api_visibility="private",
-    ).then(None, js=_CONSUME_LINK, api_visibility="private")  # fmt: skip
+    ).then(None, js=_CONSUME_LINK % str(is_streamed).lower(), api_visibility="private")  # fmt: skip
 
 
 def _filled(shared: Shared, request: gr.Request) -> tuple[Any, ...]:
