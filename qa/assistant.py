@@ -142,7 +142,7 @@ class Assistant:
         if self.llm is None or not gathered.materials:
             yield self._own(gathered, started)
             return
-        from qa.compose import Composed, combined, compose, with_costs
+        from qa.compose import Composed, combined, compose, keep, with_costs
 
         made: dict[str, Composed] = {}
         with closing(compose(self.llm, self._replies, text, gathered.materials)) as events:
@@ -156,6 +156,7 @@ class Assistant:
                     made[event.policy] = event
         verifier = Verifier()
         answers = combined(gathered.materials, made, verifier, engine=self.llm.name)
+        keep(self._replies, made.values(), answers)
         answer = self._finished(gathered, answers, verifier, started)
         yield with_costs(answer, made.values(), engine=self.llm.name)
 

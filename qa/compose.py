@@ -13,6 +13,7 @@ from hashlib import sha256
 from index.errors import LLMError, LLMRequestError
 from qa import drafts, prompts
 from qa.answers import Material, composed, extracted
+from qa.extract import ENGINE
 from qa.llm import LLM, Piece, Reply
 from qa.render import unprintable
 from qa.replies import Replies
@@ -24,13 +25,15 @@ FLOOR = 0.05
 spares 17 % of the requests and loses 1 % of the stated answers; 0.08 would lose 4 %. Choose it again
 by ``eval.train.floor`` when the reader was trained again."""
 _LONGEST_FOLLOW_UP = 400
+_READ_AGAIN = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Composed:
     """What came of one policy's request: claims to verify (none: not stated), or None if it failed.
 
-    Tokens are None where the server does not tell; a reply that was kept costs none.
+    Tokens are None where the server does not tell; a reply that was kept costs none. ``key`` and
+    ``reply`` are what it can be kept as.
     """
 
     policy: str
@@ -38,6 +41,8 @@ class Composed:
     problems: tuple[Problem, ...]
     tokens_in: int | None = 0
     tokens_out: int | None = 0
+    key: str = ""
+    reply: str = ""
 
 
 Events = Generator[Draft | Composed, None, None]
@@ -61,7 +66,7 @@ def compose(llm: LLM, replies: Replies, question: str, materials: Sequence[Mater
             continue
         kept = replies.get(material.policy.id, request.key)
         done = tuple(request.finished(Reply(kept, 0, 0))) if kept is not None else ()
-        if _is_good(done):
+        if any(isinstance(one, Composed) and one.claims is not None for one in done):
             known += done
         else:
             asked[material.policy.id] = request
@@ -69,7 +74,7 @@ def compose(llm: LLM, replies: Replies, question: str, materials: Sequence[Mater
         yield Draft("", "")
         yield from known
         return
-    with closing(_asked(llm, replies, asked)) as coming:
+    with closing(_asked(llm, asked)) as coming:
         yield next(coming)
         yield from known
         yield from coming
@@ -95,6 +100,14 @@ def combined(
     return answers
 
 
+def keep(replies: Replies, made: Iterable[Composed], answers: Iterable[PolicyAnswer]) -> None:
+    """Keep the replies that became answers: what failed, or was not verified, is asked for again."""
+    worded = {one.policy for one in answers if one.engine != ENGINE}
+    for one in made:
+        if one.policy in worded:
+            replies.put(one.policy, one.key, one.reply)
+
+
 def with_costs(answer: Answer, made: Iterable[Composed], *, engine: str) -> Answer:
     """Return an answer with what the model's requests came to, and its name if any of it is its."""
     requests = tuple(made)
@@ -111,49 +124,48 @@ def rewritten(llm: LLM, before: str, asked: str, is_wanted: Callable[[], bool]) 
     """Return a follow-up as a question of its own, or None if the model does not give one."""
     try:
         reply = llm.complete(prompts.follow_up(before, asked), is_wanted=is_wanted)
-        found = drafts.parse_follow_up(reply.text)
+        found = drafts.parse_follow_up(reply.text, llm.secret)
     except LLMError:
         return None
     is_fit = len(found) <= _LONGEST_FOLLOW_UP and not any(map(unprintable, found))
     return found if is_fit else None
 
 
-def _asked(llm: LLM, replies: Replies, asked: Mapping[str, _Request]) -> Events:
+def _asked(llm: LLM, asked: Mapping[str, _Request]) -> Events:
     stream = llm.stream({id_: one.built.prompt for id_, one in asked.items()})
     try:
         for id_, said in stream:
             if said is None:
                 yield Draft("", "")
-                continue
-            if isinstance(said, Piece):
+            elif isinstance(said, Piece):
                 yield from asked[id_].heard(said.text)
-                continue
-            done = tuple(asked[id_].finished(said))
-            if isinstance(said, Reply) and _is_good(done):
-                replies.put(id_, asked[id_].key, said.text)
-            yield from done
+            else:
+                yield from asked[id_].finished(said)
     finally:
         stream.close()
-
-
-def _is_good(done: Sequence[Draft | Composed]) -> bool:
-    """Tell whether what came of a request is an answer, which alone is worth keeping."""
-    return any(isinstance(one, Composed) and one.claims is not None for one in done)
 
 
 class _Request:
     """One policy's request: what is asked, and what of the reply's words was handed on."""
 
-    def __init__(self, policy: str, built: prompts.Built, key: str) -> None:
+    def __init__(self, policy: str, built: prompts.Built, key: str, secret: str) -> None:
         self.policy = policy
         self.built = built
         self.key = key
+        self._secret = secret
         self._text = self._spoken = ""
+        self._read = 0
 
     def heard(self, text: str) -> Iterator[Draft]:
-        """Yield the words that a piece of the reply adds."""
+        """Yield the words that a piece of the reply adds.
+
+        A long reply is read again only when it has grown by a part of itself: one of many small pieces
+        would else take a time that grows with their square.
+        """
         self._text += text
-        yield from self._grown(drafts.spoken(self._text))
+        if len(self._text) - self._read >= len(self._text) / _READ_AGAIN:
+            self._read = len(self._text)
+            yield from self._grown(drafts.spoken(self._text, self._secret))
 
     def finished(self, said: Reply | LLMError) -> Iterator[Draft | Composed]:
         """Yield the rest of the words, and what came of the request."""
@@ -161,7 +173,7 @@ class _Request:
             yield _failed(self.policy, said)
             return
         try:
-            parsed = drafts.parse(said.text, self.built.passages)
+            parsed = drafts.parse(said.text, self.built.passages, self._secret)
         except LLMError as error:
             yield _failed(self.policy, error, said)
             return
@@ -172,6 +184,8 @@ class _Request:
             tuple(self._problems(parsed)),
             said.tokens_in,
             said.tokens_out,
+            self.key,
+            said.text,
         )
 
     def _grown(self, spoken: str) -> Iterator[Draft]:
@@ -207,7 +221,7 @@ def _request(llm: LLM, question: str, material: Material) -> _Request:
         )
     evidence = [(one.id, one.section, one.context, one.text) for one in built.passages]
     named = repr((prompts.VERSION, llm.address, question, material.policy.names[0], evidence))
-    return _Request(material.policy.id, built, sha256(named.encode()).hexdigest())
+    return _Request(material.policy.id, built, sha256(named.encode()).hexdigest(), llm.secret)
 
 
 def _failed(policy: str, error: LLMError, said: Reply | None = None) -> Composed:

@@ -112,4 +112,4 @@ def _context(policy: Policy, candidate: Candidate) -> str:
 def _claim(policy: Policy, span: Span, context: str) -> Claim:
     words = readable(span.of(policy.text))
     text = f"{context} {words}" if context else words
-    return Claim(text, (Quote(span.of(policy.text), near=span.start, context=context),))
+    return Claim(text, (Quote(span.of(policy.text), near=span, context=context),))

@@ -7,12 +7,12 @@ and its statement may use no number, address or link that its quotes do not have
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from index.markup import readable
 from index.sections import HEADING
 from index.types import Policy, Sentence, Span
+from qa.facts import strange
 from qa.types import Claim, Problem, Quote
 from qa.verify import (
     Found,
@@ -28,24 +28,6 @@ from qa.verify import (
 _ENDS = " \t\n.,;:!?…\"'“”‘’«»"
 LONGEST_EVIDENCE = 1200
 """Characters of a model's quote with whole sentences; a single sentence may be longer."""
-_FEWEST_WORDS = 3
-# What a statement must have from its quotes: links, addresses, hosts and numbers.
-_FACT = re.compile(
-    r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|https?://[^\s/]+|[a-z0-9-]+(?:\.[a-z0-9-]{2,})+|"
-    r"\d+(?:[.,:/]\d+)*|[a-z]+",
-    re.IGNORECASE,
-)
-_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}\b)")
-_UNITS = (
-    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_NUMBERS = (
-    {word: str(number) for number, word in enumerate(_UNITS, start=2)}
-    | {word: str(10 * number) for number, word in enumerate(_TENS, start=2)}
-    | {"dozen": "12", "hundred": "100", "thousand": "1000", "million": "1000000"}
-)
 
 
 def whole_sentences(
@@ -65,26 +47,13 @@ def whole_sentences(
             return place
         places[place.span] = place
     quoted = " ".join(f"{one.context} {one.span.of(policy.text)}" for one in places.values())
-    if strange := sorted(facts(claim.text) - facts(quoted)):
+    if (made_up := strange(claim.text, quoted)) is not None:
         return Problem(
             "not_in_quotes",
-            f"the statement {shortened(claim.text)!r} has {strange[0]!r}, which its quotes do not have",
+            f"the statement {shortened(claim.text)!r} has {made_up!r}, which its quotes do not have",
             policy.id,
         )
     return tuple(places.values())
-
-
-def facts(text: str) -> frozenset[str]:
-    """Return what of a text must stand in its quotes: numbers, also in words, hosts and addresses.
-
-    >>> sorted(facts("Ninety days, or 1,000 times; ask me@a.example."))
-    ['1000', '90', 'me@a.example']
-    >>> sorted(facts("A hundred times; see t.co or https://злой.рф/a, e.g. now."))
-    ['100', 't.co', 'злой.рф']
-    """
-    found = (one.lower() for one in _FACT.findall(_THOUSANDS.sub("", normalise(text)[0])))
-    kept = (_NUMBERS.get(one, "" if one.isalpha() else one) for one in found)
-    return frozenset(one.removeprefix("https://").removeprefix("http://") for one in kept if one)
 
 
 def _widened(
@@ -92,17 +61,23 @@ def _widened(
 ) -> Place | Problem:
     span = _located(quote.text, policy.text, quote.near)
     if span is None:
-        owner = next((one for one in others if _located(quote.text, one.text, None)), None)
+        owner = next((one for one in others if _located(quote.text, one.text)), None)
         return not_found(policy, quote.text, owner)
-    if _could_stand_anywhere(span.of(policy.text), policy.text):
-        return Problem("quote_too_short", f"the quote {quote.text!r} is too short", policy.id)
     touched = [one for one in sentences if one.start < span.end and one.end > span.start]
     if touched and all(one.kind == HEADING for one in touched):
-        return Problem("only_a_title", f"the quote {quote.text!r} is only a title", policy.id)
+        return Problem(
+            "only_a_title", f"the quote {shortened(quote.text)!r} is only a title", policy.id
+        )
     whole = Span(
         min([span.start, *(one.start for one in touched)]),
         max([span.end, *(one.end for one in touched)]),
     )
+    if _names_no_sentence(span, whole, policy.text, quote.near):
+        return Problem(
+            "quote_too_short",
+            f"the quote {shortened(quote.text)!r} is too short to tell where it stands",
+            policy.id,
+        )
     if whole.end - whole.start > LONGEST_EVIDENCE and len(touched) > 1:
         return Problem(
             "quote_too_long",
@@ -114,12 +89,20 @@ def _widened(
     return Place(whole, readable(lead_in.of(policy.text)) if lead_in and outside else "")
 
 
-def _located(quote: str, text: str, near: int | None) -> Span | None:
-    """Return where a model's quote stands, punctuation at its ends aside."""
-    return find_quote(quote, text, near) or find_quote(quote.strip(_ENDS), text, near)
+def _located(quote: str, text: str, near: Span | None = None) -> Span | None:
+    """Return where a model's quote stands, punctuation at its ends aside; first where it should."""
+    for form in (quote, quote.strip(_ENDS)):
+        if near and (found := find_quote(form, near.of(text))):
+            return Span(near.start + found.start, near.start + found.end)
+        if found := find_quote(form, text):
+            return found
+    return None
 
 
-def _could_stand_anywhere(quote: str, text: str) -> bool:
-    wanted = normalise(quote)[0].strip()
-    is_short = len(wanted.split()) < _FEWEST_WORDS and len(wanted) < 4 * _FEWEST_WORDS
-    return is_short and normalised(text, False)[0].count(wanted) > 1
+def _names_no_sentence(span: Span, whole: Span, text: str, near: Span | None) -> bool:
+    """Tell whether a quote is little of its sentence and stands elsewhere too, in what was shown."""
+    if 2 * (span.end - span.start) >= whole.end - whole.start:
+        return False
+    is_shown = near and near.start <= span.start and span.end <= near.end
+    shown = near.of(text) if near and is_shown else text
+    return normalised(shown, False)[0].count(normalise(span.of(text))[0]) > 1

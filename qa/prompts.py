@@ -159,13 +159,13 @@ def neutralised(text: str) -> str:
     return _ACTING.sub(lambda found: f"{found[0]} ", text)
 
 
-def original(quote: str) -> str:
-    """Return a quote from what was shown as the policy has it.
+def original(quote: str, text: str) -> str:
+    """Return a quote of a text that was shown neutralised as the text itself has it.
 
-    >>> original("write to < me@example.com>")
+    >>> original("write to < me@example.com>", "Please write to <me@example.com> now.")
     'write to <me@example.com>'
     """
-    return _UNDONE.sub("", quote)
+    return quote if neutralised(text) == text else _UNDONE.sub("", quote)
 
 
 def _fenced(number: int, policy: Policy, passage: Passage) -> str:

@@ -14,7 +14,7 @@ from uuid import uuid4
 from index.home import Home
 
 _MOST = 200
-"""Replies kept for each policy; the oldest goes first."""
+"""Replies kept for each policy; the one least recently used goes first."""
 
 
 class Replies:

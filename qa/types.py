@@ -65,7 +65,7 @@ class Quote:
     """Words said to stand in a policy; ``near`` is where they are expected, if known."""
 
     text: str
-    near: int | None = None
+    near: Span | None = None
     context: str = ""
 
 

@@ -178,7 +178,8 @@ def word_for_word(policy: Policy, claim: Claim) -> Found:
         return no_quote(policy, claim)
     places = []
     for quote in claim.quotes:
-        span = find_quote(quote.text, policy.text, quote.near)
+        near = quote.near.start if quote.near else None
+        span = find_quote(quote.text, policy.text, near)
         if span is None:
             return not_found(policy, quote.text)
         places.append(Place(span, quote.context))

@@ -6,6 +6,7 @@ acts, or a function from what it is asked to an act; what it was asked and who h
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import select
@@ -21,6 +22,10 @@ from typing import Any
 WIRES = ("openai", "ollama", "anthropic")
 _PATHS = {"/v1/chat/completions": "openai", "/api/chat": "ollama", "/v1/messages": "anthropic"}
 _TYPES = {"openai": "text/event-stream", "ollama": "application/x-ndjson"}
+_COMPRESSED = {"Content-Encoding": "gzip"}
+_AT_ONCE = (
+    b'{"id": "c", "choices": [{"index": 0, "message": {"role": "assistant", "content": "x"}}]}'
+)
 PATIENCE = 20.0
 """Seconds after which a hanging server gives up, so that no test hangs with it."""
 
@@ -140,6 +145,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
         elif act.fault == "html":
             self._whole(200, "text/html", b"<html><body>Sign in to the network</body></html>")
+        elif act.fault == "unstreamed":
+            self._whole(200, "application/json", _AT_ONCE)
+        elif act.fault == "compressed":
+            packed = gzip.compress(b"".join(filter(None, _events(wire, act))))
+            self._whole(200, _TYPES.get(wire, "text/event-stream"), packed, _COMPRESSED)
         elif act.fault == "hang":
             self._pause(PATIENCE)
         else:

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,16 +17,18 @@ from index.encode import Encoder
 from index.errors import UsageError
 from index.home import Home
 from index.settings import Settings
-from qa import compose, render
+from qa import compose, prompts, render
 from qa.assistant import Assistant
 from qa.chat import Resolved, resolve
+from qa.drafts import spoken
+from qa.llm import Prompt
 from qa.types import Answer, Draft, Preview
 
 QUESTION = "how long is data retained?"
 BOTH = ("web1on1", "webee")
 SOON = {"llm_first_seconds": 0.3, "llm_idle_seconds": 0.3, "llm_total_seconds": 1.0}
 FAULTS = (
-    "hang", "hang amid", "endless", "cut", "break", "half line", "bad json", "html",
+    "hang", "hang amid", "endless", "cut", "break", "half line", "bad json", "html", "compressed",
     "empty choices", "error event", "duplicate", "length", "filter", "401", "404", "503", "redirect",
 )  # fmt: skip
 Open = Callable[..., Assistant]
@@ -212,6 +215,7 @@ def test_a_statement_beside_a_verified_one_is_marked_and_counted(
                 ("It takes forty-nine days.", quote),
                 ("See evil.example now.", quote),
                 ("Ask evil@example.com.", quote),
+                ("Half of it is sold.", quote),
             )
         )
 
@@ -219,9 +223,9 @@ def test_a_statement_beside_a_verified_one_is_marked_and_counted(
     assistant = ask_with()
     answer = assistant.ask(QUESTION, policies=["webee"])
     assert_true(assistant, answer)
-    assert [s.verified for s in answer.answers[0].statements] == [True, *[False] * 4]
-    assert [problem.code for problem in answer.problems] == ["not_in_quotes"] * 4
-    assert answer.answers[0].text.count("(unverified)") == 4
+    assert [s.verified for s in answer.answers[0].statements] == [True, *[False] * 5]
+    assert [problem.code for problem in answer.problems] == ["not_in_quotes"] * 5
+    assert answer.answers[0].text.count("(unverified)") == 5
     assert answer.engine == "openai/m"
 
 
@@ -233,6 +237,102 @@ def test_a_quote_of_another_policy_is_not_moved_there(ask_with: Open, llm_server
     assert_true(assistant, answer)
     assert [(p.code, p.policy) for p in answer.problems] == [("quote_of_another_policy", "webee")]
     assert "web1on1" in answer.problems[0].message
+
+
+def two_words_said_twice(asked: Asked) -> tuple[int, str]:
+    """Return two words that stand in two places of a passage, and its number."""
+    return next(
+        (number, f"{one} {two}")
+        for number, text in passages_of(asked).items()
+        for one, two in pairwise(text.split())
+        if one.isalpha() and two.isalpha() and text.count(f"{one} {two}") > 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("pick", "code"),
+    [
+        (lambda _: (1, "the"), "quote_too_short"),
+        (two_words_said_twice, "quote_too_short"),
+        (lambda _: (1, "Disclosing your information"), "only_a_title"),
+    ],
+)
+def test_a_quote_that_names_no_sentence_carries_nothing(
+    ask_with: Open, llm_server: Server, pick: Callable[[Asked], tuple[int, str]], code: str
+) -> None:
+    llm_server.script = lambda asked: Act(reply(("Everything is sold.", [pick(asked)])))
+    assistant = ask_with()
+    answer = assistant.ask("to whom is personal data disclosed?", policies=["web1on1"])
+    assert_true(assistant, answer)
+    assert [problem.code for problem in answer.problems] == [code]
+    [statement] = [s for s in answer.answers[0].statements if s.text == "Everything is sold."]
+    assert not statement.verified
+
+
+def test_a_statement_made_again_is_shown_once(ask_with: Open, llm_server: Server) -> None:
+    def script(asked: Asked) -> Act:
+        quote = [(1, a_sentence(asked))]
+        said = [("It is so.", quote), ("It is also so.", quote), ("It is [1] so.", quote)]
+        return Act(reply(*said * 3), piece=5)
+
+    llm_server.script = script
+    events = list(ask_with().stream(QUESTION, policies=["webee"]))
+    drafts = "".join(event.text for event in events if isinstance(event, Draft))
+    assert drafts == "It is so. It is also so."
+    assert isinstance(events[-1], Answer)
+    [one] = events[-1].answers
+    assert [s.text for s in one.statements] == ["It is so.", "It is also so."]
+    assert [len(s.markers) for s in one.statements] == [1, 1]
+
+
+def test_what_is_shown_neutralised_may_be_quoted_as_it_is_shown(
+    ask_with: Open, llm_server: Server, own_home: Path, tmp_path: Path
+) -> None:
+    policy = tmp_path / "acme.txt"
+    policy.write_text("Acme keeps orders for 30 days. Write to <privacy@acme.example> for more.")
+    assistant = ask_with(home=own_home)
+    build.sync(assistant.home, [policy])
+    llm_server.script = lambda asked: Act(reply(("Write to them.", [(1, a_sentence(asked))])))
+    answer = assistant.ask("how can I contact them?", policies=["acme"])
+    assert_true(assistant, answer)
+    assert "< privacy@" in passages_of(llm_server.asked[0])[1]
+    assert "<privacy@acme.example>" in answer.answers[0].citations[0].quote
+    assert answer.problems == ()
+
+
+@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("piece", [1, 1000])
+def test_a_key_that_the_server_sends_back_is_neither_shown_nor_kept(
+    ask_with: Open, llm_server: Server, own_home: Path, wire: str, piece: int
+) -> None:
+    key = "sk-0123456789abcdef"
+    said = reply((f"Your key is {key}, thanks.", [(1, key)])).replace("sk-", "\\u0073k-", 1)
+    llm_server.acts = [Act(said, piece=piece)]
+    assistant = ask_with(wire, home=own_home, llm_cache=True, llm_api_key=key)
+    *drafts, answer = assistant.stream(QUESTION, policies=["webee"])
+    shown = "".join(event.text for event in drafts if isinstance(event, Draft))
+    assert shown in {"", "Your key is "}
+    assert key not in repr(answer)
+    assert isinstance(answer, Answer)
+    assert [p.code for p in answer.problems] == ["llm_protocol"]
+    assert assistant.rewrite(QUESTION, "and why?") is None
+    assert not [file for file in (own_home / "derived").rglob("*") if file.is_file()]
+
+
+def test_a_long_reply_in_small_pieces_takes_little_longer_than_in_large_ones() -> None:
+    quote = {"passage": 1, "quote": "word " * 300}
+    statements = [{"text": f"{n} " + "word " * 300, "quotes": [quote]} for n in range(20)]
+    said = json.dumps({"stated": True, "statements": statements})
+    request = compose._Request("webee", prompts.Built(Prompt("", ""), (), 0), "", "")
+    started = time.process_time()
+    read = spoken(said)
+    once = time.process_time() - started
+    started = time.process_time()
+    drafts = [draft.text for at in range(len(said)) for draft in request.heard(said[at])]
+    assert read.startswith("".join(drafts))
+    assert len(drafts) > 100
+    # Reading all of it for each of its 60,000 characters would be 30,000 times.
+    assert time.process_time() - started < 5_000 * max(once, 1e-4)
 
 
 def test_a_short_quote_is_shown_with_its_whole_sentence(ask_with: Open, llm_server: Server) -> None:
@@ -260,7 +360,7 @@ def test_markers_are_understood_and_unknown_ones_vanish_and_are_counted(
     ask_with: Open, llm_server: Server
 ) -> None:
     def script(asked: Asked) -> Act:
-        text = "It [1][2] says [1, 2] so 【1】 and so [77]."
+        text = "It [1][2] says [1, 2] so 【1】 and [\u200b1\u200b] ［1］ so [[2]1] [^1] [77]."
         return Act(reply((text, [(1, a_sentence(asked))])), piece=3)
 
     llm_server.script = script
@@ -384,6 +484,18 @@ def test_the_same_question_is_asked_once_and_a_failure_again(
     off = ask_with(home=own_home)
     off.ask(QUESTION, policies=["webee"])
     assert len(llm_server.asked) == 4
+
+
+def test_a_reply_of_which_nothing_is_verified_is_not_kept(
+    ask_with: Open, llm_server: Server, own_home: Path
+) -> None:
+    llm_server.acts = [Act(reply(("It is sold.", [(1, "no such words")])))]
+    assistant = ask_with(home=own_home, llm_cache=True)
+    for times in (1, 2):
+        answer = assistant.ask(QUESTION, policies=["webee"])
+        assert [p.code for p in answer.problems] == ["quote_not_found"]
+        assert len(llm_server.asked) == times
+    assert not [file for file in (own_home / "derived").rglob("*") if file.is_file()]
 
 
 def test_replies_are_gone_with_the_policy_they_quote(

@@ -66,12 +66,7 @@ def quotes(found: Sequence[Claim]) -> list[str]:
 
 def spans(found: Sequence[Claim]) -> list[Span]:
     """Return where the quotes are said to stand."""
-    return [
-        Span(quote.near, quote.near + len(quote.text))
-        for claim in found
-        for quote in claim.quotes
-        if quote.near is not None
-    ]
+    return [quote.near for claim in found for quote in claim.quotes if quote.near]
 
 
 @st.composite
@@ -170,7 +165,8 @@ def test_a_sentence_that_stands_twice_is_quoted_once_where_it_is_best() -> None:
     one, two, three = [c for c in candidates_of(text) if c.sentence.kind != HEADING]
     reading = Reading(tuple(Candidate(c.passage, c.sentence, 0.9) for c in (two, one, three)), 0.9)
     (claim,) = claims(policy_of(text), reading)
-    assert (claim.text, claim.quotes[0].near) == (same, two.sentence.start)
+    (quote,) = claim.quotes
+    assert (claim.text, quote.near) == (same, Span(two.sentence.start, two.sentence.end))
     assert len(nearest(policy_of(text), reading)) == len(ranked(reading)) == 1
 
 

@@ -27,6 +27,7 @@ from index.settings import CONFIG_NAME, Settings
 from qa.llm import Piece, Prompt, Reply, families, load_llm, wire
 from qa.llm.engine import _Heard
 from qa.llm.failures import translated
+from qa.llm.types import MOST_CHARACTERS
 
 PROMPT = Prompt("You are careful.", "What is kept?", {"type": "object"})
 TEXT = "Kept for 90 days, “as needed” – naïve, 個人情報."
@@ -79,6 +80,8 @@ def test_a_reply_comes_in_pieces_as_they_are_said(
         ("half line", (LLMTruncatedError, LLMProtocolError)),
         ("bad json", LLMProtocolError),
         ("html", LLMProtocolError),
+        ("unstreamed", LLMProtocolError),
+        ("compressed", LLMProtocolError),
         ("empty choices", LLMProtocolError),
         ("error event", LLMOverloadedError),
         ("filter", LLMProtocolError),
@@ -106,7 +109,28 @@ def test_every_fault_ends_in_time_as_the_error_of_its_cause(
         llm.complete(PROMPT)
     assert time.monotonic() - started < SOON["llm_total_seconds"] + 1
     assert raised.value.hint
+    if fault in {"html", "unstreamed", "redirect", "404"}:
+        assert "POLICYQA_LLM_BASE_URL" in raised.value.hint
     assert waited(lambda: llm_server.open == 0)
+
+
+@every_wire
+def test_bytes_are_asked_for_as_they_are(
+    open_llm: OpenLLM, llm_server: Server, wire_format: str
+) -> None:
+    llm_server.acts = [Act(TEXT)]
+    open_llm(wire_format).complete(PROMPT)
+    sent = {name.lower(): value for name, value in llm_server.asked[0].headers.items()}
+    assert sent["accept-encoding"] == "identity"
+
+
+@every_wire
+def test_a_text_that_is_too_long_is_no_answer(
+    open_llm: OpenLLM, llm_server: Server, wire_format: str
+) -> None:
+    llm_server.acts = [Act("x" * (MOST_CHARACTERS + 1), piece=1000)]
+    with pytest.raises(LLMProtocolError, match="more than 100,000 characters"):
+        open_llm(wire_format).complete(PROMPT)
 
 
 @every_wire
@@ -307,10 +331,14 @@ def test_what_cannot_be_used_is_refused_before_anything_is_asked(
 
 
 @pytest.mark.parametrize(("name", "extra"), [("ollama/m", "llm"), ("hf/m", "hf")])
+@pytest.mark.parametrize("missing", ["llama_index", "text_to_num"])
 def test_a_missing_extra_is_answered_with_the_command(
-    tmp_path: Path, name: str, extra: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, name: str, extra: str, missing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(families, "find_spec", lambda _: None)
+    def found(module: str) -> object:
+        return None if module.startswith(missing) else module
+
+    monkeypatch.setattr(families, "find_spec", found)
     with pytest.raises(UsageError) as raised:
         load_llm(Settings(home=tmp_path, llm=name))
     assert raised.value.hint == f"pip install 'policyqa[{extra}]'"

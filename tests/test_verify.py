@@ -119,7 +119,11 @@ def test_any_quote_is_cited_word_for_word_or_not_at_all(
     text: str, quote: str, near: int | None
 ) -> None:
     verifier = Verifier()
-    claims = [Claim("We say so.", (Quote(quote, near),))]
+    claims = [
+        Claim(
+            "We say so.", (Quote(quote, None if near is None else Span(near, near + len(quote))),)
+        )
+    ]
     statements, citations = verifier.verify(policy(text), claims, at)
     for citation in citations:
         assert text[citation.start : citation.end] == citation.quote
@@ -171,7 +175,8 @@ def test_what_is_shown_is_the_policys_own_words(quote: str, words: str) -> None:
 @pytest.mark.parametrize("near", [None, 0, 21, 70, len(TEXT), 10_000])
 def test_other_words_are_reported_and_not_shown_as_a_quote(quote: str, near: int | None) -> None:
     verifier = Verifier()
-    claims = [Claim("So it is.", (Quote("We use cookies."), Quote(quote, near)))]
+    expected = None if near is None else Span(near, near + len(quote))
+    claims = [Claim("So it is.", (Quote("We use cookies."), Quote(quote, expected)))]
     statements, citations = verifier.verify(policy(TEXT), claims, at)
     assert citations == ()
     assert [(s.text, s.markers, s.verified) for s in statements] == [("So it is.", (), False)]

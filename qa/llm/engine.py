@@ -24,7 +24,7 @@ from index.errors import (
     LLMUnreachableError,
 )
 from qa.llm.failures import translated
-from qa.llm.types import Access, Adapter, Limits, Piece, Prompt, Reply
+from qa.llm.types import MOST_CHARACTERS, Access, Adapter, Limits, Piece, Prompt, Reply
 
 Said = Piece | Reply | LLMError | None
 """What comes of a prompt: pieces, and at last a whole reply or why there is none; None is no news."""
@@ -67,6 +67,12 @@ class LLM:
     def server(self) -> str:
         """The address that what is asked is sent to; empty if it stays in this process."""
         return self._access.url
+
+    @property
+    def secret(self) -> str:
+        """The key, which its server knows and nothing that is shown may hold; empty if there is none."""
+        key = self._access.key
+        return key.get_secret_value() if key else ""
 
     @property
     def limits(self) -> Limits:
@@ -195,7 +201,7 @@ class LLM:
             until = min(end, clock() + self.limits.first)
             while piece := await self._next(pieces, until, heard):
                 heard.take(piece)
-                wait = self.limits.idle if heard.text else self.limits.first
+                wait = self.limits.idle if heard.characters else self.limits.first
                 until = min(end, clock() + wait)
         return self._whole(heard)
 
@@ -240,12 +246,11 @@ class LLM:
         return Reply(heard.text, heard.tokens_in, heard.tokens_out)
 
     def _translated(self, error: Exception) -> LLMError:
-        key = self._access.key
         where = f" at {self._access.url!r}" if self._access.url else ""
         return translated(
             error,
             f"{self.name!r}{where}",
-            secret=key.get_secret_value() if key else "",
+            secret=self.secret,
             retry_after=self._adapter.retry_after() if self._adapter else None,
         )
 
@@ -256,18 +261,24 @@ class _Heard:
     def __init__(self, put: Callable[[Piece], None]) -> None:
         self._put = put
         self._texts: list[str] = []
-        self.pieces = 0
+        self.pieces = self.characters = 0
         self.finish: str | None = None
         self.tokens_in: int | None = None
         self.tokens_out: int | None = None
 
     def take(self, piece: Piece) -> None:
-        """Take a piece, and hand on its words."""
+        """Take a piece, and hand on its words. Raises LLMProtocolError if they are too many."""
         self.pieces += 1
         self.finish = piece.finish or self.finish
         self.tokens_in = _count(piece.tokens_in, self.tokens_in)
         self.tokens_out = _count(piece.tokens_out, self.tokens_out)
         if piece.text:
+            self.characters += len(piece.text)
+            if self.characters > MOST_CHARACTERS:
+                raise LLMProtocolError(
+                    f"the language model wrote more than {MOST_CHARACTERS:,} characters",
+                    hint=_AGAIN,
+                )
             self._texts.append(piece.text)
             self._put(piece)
 

@@ -61,7 +61,7 @@ _HINTS: dict[type[LLMError], str] = {
     LLMTimeoutError: "ask again, or give it longer: POLICYQA_LLM_TOTAL_SECONDS",
     LLMOverloadedError: "ask again in a while",
     LLMAuthError: "set POLICYQA_LLM_API_KEY, or POLICYQA_LLM_KEY_FILE, to a key that it accepts",
-    LLMRequestError: "check the model's name, and POLICYQA_LLM_CONTEXT",
+    LLMRequestError: "check the model's name, POLICYQA_LLM_BASE_URL and POLICYQA_LLM_CONTEXT",
     LLMTruncatedError: "ask again, or choose another model",
     LLMProtocolError: "check that POLICYQA_LLM_BASE_URL is the address of this kind of server",
 }

@@ -18,6 +18,8 @@ from qa.llm.engine import LLM
 from qa.llm.types import Access, Adapter, Limits
 
 NONE = "none"
+_VERIFYING = "text_to_num"
+"""What any model's statements are verified with (``qa.facts``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def load_llm(settings: Settings) -> LLM | None:
         raise UsageError(
             f"{settings.llm!r} is no language model", hint=f"name one as {_FORMS}, or none"
         )
-    if not _is_installed(family.needs):
+    if not all(map(_is_installed, (family.needs, _VERIFYING))):
         raise UsageError(
             f"the language model {settings.llm!r} needs packages that are not installed",
             hint=f"pip install 'policyqa[{family.extra}]'",

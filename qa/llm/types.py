@@ -15,6 +15,9 @@ ANSWER_TOKENS = 2048
 MOST_BYTES = 1_000_000
 """The most bytes of one reply on the wire; a longer one is taken for one that never ends."""
 
+MOST_CHARACTERS = 100_000
+"""The most characters of one reply's text, thoughts included."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:

@@ -1,0 +1,89 @@
+"""Figures, addresses and links of a statement that its quotes do not have."""
+
+from __future__ import annotations
+
+import doctest
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qa import facts
+from qa.facts import strange
+
+
+def test_documented_examples_hold() -> None:
+    results = doctest.testmod(facts)
+    assert results.attempted
+    assert not results.failed
+
+
+@pytest.mark.parametrize(
+    ("statement", "quotes", "made_up"),
+    [
+        ("Kept for 90 days.", "Logs are kept for 9 days.", "90 day"),
+        ("Kept for 90 years.", "Logs are kept for 90 days.", "90 year"),
+        ("Kept for 90 years.", "Logs are kept for 90 days, accounts for 2 years.", "90 year"),
+        ("Kept for 60 months.", "Kept for 30 or 60 days, or 6 months.", "60 month"),
+        ("Kept for forty-five days.", "Kept for 40 or 5 days.", "45 day"),
+        ("A hundred and twenty days.", "120 weeks.", "120 day"),
+        ("Two dozen partners.", "Partners.", "2"),
+        ("Half of it is sold.", "All of it is sold.", "½"),
+        ("Checked twice a year.", "Checked every year.", "2"),
+        ("Kept for a century.", "Kept for 100 days.", "1 century"),
+        ("Kept for a year.", "Kept for 12 years.", "1 year"),
+        ("Kept for several years.", "Kept for several days.", "year"),
+        ("30% of it.", "Of it, for 30 days.", "30 %"),
+        ("It costs $5.", "It costs 5 euros.", "5 $"),
+        ("Since May 1.", "Since May 2.", "1"),
+        ("２０ days", "20 days", "２０ day"),
+        ("Ask a@b.example.", "Ask c@b.example.", "a@b.example"),
+        ("See https://a.example/evil.", "See https://a.example/privacy.", "a.example/evil"),
+        ("See t.co.", "See a.example, e.g. now.", "t.co"),
+        ("See https://злой.рф.", "See a.example.", "злой.рф"),
+    ],
+)
+def test_what_is_made_up_is_found(statement: str, quotes: str, made_up: str) -> None:
+    assert strange(statement, quotes) == made_up
+
+
+@pytest.mark.parametrize(
+    ("statement", "quotes"),
+    [
+        ("Kept for 90 days.", "It is kept ninety (90) calendar days."),
+        ("Kept for ninety days.", "A 90-day period applies."),
+        ("Kept for twenty-four months.", "It is kept 24 months."),
+        ("Kept for 12, 24 or 36 months.", "12 months, 24 months or 36 months."),
+        ("Kept for 24 months.", "Between 12 and 24 months."),
+        ("Kept for 90 days.", "Retention (days): 90"),
+        ("No children under 16 years.", "Nobody under the age of 16."),
+        ("Kept for one year.", "Kept for a year."),
+        ("Once a year.", "Annually."),
+        ("1,000,000 users.", "One million users."),
+        ("2.5 million users.", "2,500,000 users."),
+        ("A third party, or the first one of us.", "Others."),
+        ("30 percent.", "30 %"),
+        ("€20 million.", "20 000 000 euros, or 20 million euros."),
+        ("See www.a.example/privacy.", "https://a.example/privacy/"),
+        ("See a.example.", "https://a.example/privacy/"),
+        ("Ask A@B.example.", "Write to (a@b.example)."),
+        ("It is sold, e.g. to partners.", "It is sold."),
+        ("", ""),
+    ],
+)
+def test_the_same_in_other_words_is_not_made_up(statement: str, quotes: str) -> None:
+    assert strange(statement, quotes) is None
+
+
+def test_no_sentence_has_what_it_does_not_have(bundled: dict[str, str]) -> None:
+    for text in bundled.values():
+        for sentence in re.split(r"(?<=[.!?])\s+|\n+", text):
+            assert strange(sentence, sentence) is None
+            assert strange(f"They say: {sentence.upper()}", f"Before. {sentence} After.") is None
+
+
+@given(st.text(), st.text())
+def test_any_text_has_its_own_figures_whatever_follows(text: str, more: str) -> None:
+    assert strange(text, text) is None
+    strange(text, more)
