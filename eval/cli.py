@@ -196,6 +196,11 @@ def gate(
     with handled(as_json=False):
         from eval.report import dump, load
 
+        if not update and not baseline.exists():
+            raise UsageError(
+                f"there is no baseline {str(baseline)!r}",
+                hint=f"make one: policyqa eval gate --baseline {baseline} --update",
+            )
         before = None if update else load(baseline)
         name, _, split = (before.set if before else "gold/all").partition("/")
         settings = Settings.load(config=config, home=home, llm="none")

@@ -436,6 +436,17 @@ def test_the_gate_wants_the_same_questions(
     assert "9 rows are in one of the two runs only" in capsys.readouterr().err
 
 
+def test_a_baseline_that_is_missing_is_answered_with_how_to_make_it(
+    ask: Ask, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = str(tmp_path / "baseline.json")
+    assert ask(["eval", "gate", "--baseline", missing, "--out", str(tmp_path / "out")]) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "there is no baseline" in said
+    assert "--update" in said
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_commands_report_and_compare(
     evaluated: Evaluated, ask: Ask, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,6 +22,7 @@ from eval.train.ablations import table
 from eval.train.examples import load
 from eval.train.fit import train
 from index.encode import load_encoder
+from index.errors import PolicyQAError
 from index.home import Home
 from index.settings import Settings
 from qa.reader.features import FEATURES
@@ -36,8 +37,11 @@ def main() -> None:
     parser.add_argument("--ablations", action="store_true")
     arguments = parser.parse_args()
     encoder = load_encoder("default").name
-    with closing(Home(Settings.load(home=arguments.home))) as home:
-        examples = load(home, arguments.data)
+    try:
+        with closing(Home(Settings.load(home=arguments.home))) as home:
+            examples = load(home, arguments.data)
+    except PolicyQAError as error:
+        parser.error(f"{error.message} ({error.hint})")
     print(f"{len(examples)} questions, {sum(e.trains_ranking for e in examples)} to rank")
     if arguments.ablations:
         print(table(examples))
