@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fakes import ANY_TEXT
@@ -28,6 +29,15 @@ SENTENCES = st.lists(
         "we keep your e-mail address don't Wepos's cookies _ga 30 days, ISO-27001 why GDPR?".split()
     )
 ).map(" ".join) | st.text(max_size=60)
+
+
+def test_threads_do_not_mix_up_their_words(bundled: dict[str, str]) -> None:
+    """What is made of a word is kept, so a mix-up would stay in every answer after it."""
+    found = sorted({word for text in bundled.values() for word in text.lower().split()})
+    expected = [words._stem.__wrapped__(word) for word in found]
+    with ThreadPoolExecutor(8) as threads:
+        for _ in range(3):
+            assert list(threads.map(words._stem.__wrapped__, found)) == expected
 
 
 def asked(question: str) -> set[str]:

@@ -95,7 +95,7 @@ def _write_rarity(texts: Iterable[str], encoder: Encoder) -> None:
     for text in texts:
         _, passages = split("", text, window=encoder.window, count=encoder.count)
         for sentence in (sentence for passage in passages for sentence in passage.sentences):
-            counts.update(words.of_sentence(readable(text[sentence.start : sentence.end])).stems)
+            counts.update(words.stems_of(readable(text[sentence.start : sentence.end])))
             total += 1
     table = {stem: round(math.log(1 + total / n), 2) for stem, n in sorted(counts.items()) if n > 1}
     table[""] = round(math.log(1 + total), 2)
@@ -130,14 +130,12 @@ def _unanswered(id_: str, policy: str, question: str) -> Case:
 def _elsewhere(benchmark: Benchmark, policies: Mapping[str, Policy]) -> Benchmark:
     """Put answered questions to a policy without any of the rare words they share with evidence."""
     chooser = random.Random(SEED)
-    used = {
-        name: words.of_sentence(readable(policy.text)).stems for name, policy in policies.items()
-    }
+    used = {name: words.stems_of(readable(policy.text)) for name, policy in policies.items()}
     cases = []
     for case in benchmark.cases:
         text = policies[case.policy].text
         quoted = " ".join(place.of(text) for place in _places(case))
-        evidence = words.of_sentence(readable(quoted)).stems
+        evidence = words.stems_of(readable(quoted))
         shared = words.of_question(case.question).stems & evidence
         naming = {stem for stem in shared if words.rarity_of(stem) >= _NAMING}
         others = [name for name in sorted(used) if naming.isdisjoint(used[name])]

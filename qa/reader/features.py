@@ -26,6 +26,7 @@ from qa.reader.words import (
     of_question,
     of_sentence,
     rarity_of,
+    stems_of,
 )
 from qa.types import Evidence, Question
 
@@ -121,8 +122,8 @@ def _passage_rows(
     before, after = np.append(0.0, similar[:-1]), np.append(similar[1:], 0.0)
     covered = np.array([coverage(asked, words.stems) for words in own])
     passage = item.passage
-    around = of_sentence(readable(f"{passage.context} {passage.section}")).stems
-    whole = of_sentence(readable(f"{passage.context}\n{passage.text}")).stems
+    around = stems_of(readable(f"{passage.context} {passage.section}"))
+    whole = stems_of(readable(f"{passage.context}\n{passage.text}"))
     shared = [math.fsum(map(rarity_of, asked.stems & words.stems)) for words in own]
     lengths = np.array([words.length for words in own], dtype=np.float64)
     kinds = np.array([[s.kind == kind for kind in (HEADING, ITEM, ROW)] for s in passage.sentences])
@@ -157,7 +158,7 @@ def _passage_rows(
 def _lead_in(item: Evidence) -> frozenset[str]:
     """Return the stems of a passage's context below its titles: a lead-in or a table's header."""
     _, _, lead_in = item.passage.context.partition("\n")
-    return of_sentence(readable(lead_in)).stems if lead_in else frozenset()
+    return stems_of(readable(lead_in)) if lead_in else frozenset()
 
 
 def summary_features(table: Sheet, scores: Numbers, trained: Numbers) -> Numbers:

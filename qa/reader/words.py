@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+
+from Stemmer import Stemmer
 
 RARITY = Path(__file__).parent / "rarity.json"
 _WORD = re.compile(r"[^\W_](?:[\w'’.-]*[^\W_])?|_\w+")
@@ -228,16 +229,11 @@ class Words:
     names: frozenset[str] = frozenset()
 
 
-@lru_cache(maxsize=1)
-def _stemmer() -> Any:
-    import snowballstemmer
-
-    return snowballstemmer.stemmer("english")
-
-
 @lru_cache(maxsize=65_536)
 def _stem(word: str) -> str:
-    stem: str = _stemmer().stemWord(word)
+    # One for each word: a stemmer that two threads use at once mixes up their words, and what it makes
+    # of them would be kept. It costs microseconds.
+    stem: str = Stemmer("english", 0).stemWord(word)
     return stem
 
 
@@ -256,6 +252,12 @@ def concepts(stems: frozenset[str]) -> frozenset[int]:
     """Return which concepts of privacy policies stems belong to, as numbers."""
     table = _concept_table()
     return frozenset().union(*(table.get(stem, ()) for stem in stems))
+
+
+@lru_cache(maxsize=65_536)
+def stems_of(text: str) -> frozenset[str]:
+    """Return the stems of any part of a policy, given as it reads."""
+    return _content(_split(text))
 
 
 @lru_cache(maxsize=65_536)
