@@ -180,7 +180,7 @@ class Assistant:
             Material(by_id[id_], reading, self._section_of(by_id[id_]), self._sentences(by_id[id_]))
             for id_, reading in sorted(readings.items(), key=lambda item: -item[1].p_stated)
         )
-        problems = tuple(self._standing_problems(text))
+        problems = tuple(self._standing_problems(text, where))
         return _Gathered(text, where, materials, retrieval.omitted, problems)
 
     def _finished(
@@ -301,7 +301,12 @@ class Assistant:
         found = {s.start: s for one in stored for s in one.passage.sentences}
         return tuple(found[start] for start in sorted(found))
 
-    def _standing_problems(self, question: str) -> Iterator[Problem]:
+    def _standing_problems(self, question: str, where: Route) -> Iterator[Problem]:
+        for name in where.spoken_of:
+            yield Problem(
+                "only_spoken_of",
+                f"no policy of {name} is indexed, and what is shown is what other policies say",
+            )
         names = (name for policy in self.policies for name in policy.names)
         if not is_understood(question, names):
             yield Problem(

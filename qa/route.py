@@ -2,13 +2,14 @@
 
 A name is found word by word, compared without case, spaces or punctuation; a typo is tolerated
 where it cannot be another company's name. A company counts as unknown only in the place of the
-owner ("Spotify's") or the subject ("does Spotify …"), and only if no indexed policy mentions it.
+owner ("Spotify's") or the subject ("does Spotify …"), and only if no indexed policy mentions it. One
+that some do mention is asked about as they speak of it, which may not be what was meant.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
 from rapidfuzz.distance import OSA
@@ -106,10 +107,14 @@ _NO_COMPANY = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The ids of the policies in scope, and the companies asked about that are not indexed."""
+    """The ids of the policies in scope, and the companies asked about that are not indexed.
+
+    ``spoken_of`` are those of them that indexed policies mention, and so can say something about.
+    """
 
     policies: tuple[str, ...]
     unknown_names: tuple[str, ...]
+    spoken_of: tuple[str, ...] = ()
 
 
 def route(question: str, policies: Sequence[Policy], chosen: Sequence[str] = ()) -> Route:
@@ -128,10 +133,17 @@ def route(question: str, policies: Sequence[Policy], chosen: Sequence[str] = ())
         for name, start, end in places
         if not any(first < end and start < last for first, last in spans)
     ]
-    unknown = tuple(dict.fromkeys(name for name in free if _is_unknown(name, policies)))
+    companies = list(dict.fromkeys(name for name in free if _is_a_company(name)))
+    spoken_of = {one for one in companies if any(_mentions(p.text, one) for p in policies)}
+    unknown = tuple(one for one in companies if one not in spoken_of)
     if unknown and not named:
         return Route((), unknown)
-    return Route(named or tuple(policy.id for policy in policies), unknown)
+    return Route(
+        named or tuple(policy.id for policy in policies),
+        unknown,
+        # Without a capital it may be any word that policies use.
+        tuple(one for one in companies if one in spoken_of and not one.islower()),
+    )
 
 
 def mentioned(
@@ -266,13 +278,11 @@ def _places(question: str) -> Iterator[tuple[str, int, int]]:
         yield question[start:end], start, end
 
 
-def _is_unknown(name: str, policies: Iterable[Policy]) -> bool:
-    """Tell whether a name can only be a company's, and no indexed policy mentions it."""
+def _is_a_company(name: str) -> bool:
+    """Tell whether a name where a company is expected can be one's."""
     words = [squash(word) for word in re.split(r"[ -]", name)]
     plain = any(word in _NO_COMPANY or word.removesuffix("s") in _NO_COMPANY for word in words)
-    if plain or _is_plain(name) or len(squash(name)) < _SHORTEST_NAME:
-        return False
-    return not any(_mentions(policy.text, name) for policy in policies)
+    return not (plain or _is_plain(name) or len(squash(name)) < _SHORTEST_NAME)
 
 
 def _mentions(text: str, name: str) -> bool:

@@ -351,6 +351,15 @@ def test_a_company_that_is_not_indexed_is_named(answers: dict[str, Answer]) -> N
     assert "No policy of Spotify is indexed." in render.answer_markdown(answer).replace("\\", "")
 
 
+def test_a_company_that_policies_only_speak_of_is_said_to_be_so(real: Assistant) -> None:
+    answer = real.ask("Does WhatsApp share my data?")
+    assert len(answer.policies) == 5
+    [problem] = answer.problems
+    assert problem.code == "only_spoken_of"
+    assert "Note: no policy of WhatsApp is indexed" in " ".join(render.summary(answer))
+    assert real.ask("Is my data shared with WhatsApp?").problems == ()
+
+
 def test_a_company_that_is_named_is_asked_alone(answers: dict[str, Answer]) -> None:
     assert answers["Does Webee sell my personal information?"].policies == ("webee",)
     assert answers["how can I contact Wepos or WeCloudit?"].policies == ("wepos", "wecloudit")

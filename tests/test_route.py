@@ -223,9 +223,6 @@ def test_a_company_that_is_not_indexed_is_unknown(
         "do they comply with GDPR?",
         "What does GDPR require?",
         "do you share data with KPN?",
-        "does KPN get my data?",
-        "does Google Maps see where I am?",
-        "does Avlesh Singh read my mail?",
         "does Maria see my data?",
         "what happens to Bob's data?",
         "can employees in London see it?",
@@ -257,6 +254,22 @@ def test_what_is_no_company_asked_about_is_not_unknown(
     policies: tuple[Policy, ...], question: str
 ) -> None:
     assert route(question, policies) == Route(ALL, ())
+
+
+@pytest.mark.parametrize(
+    ("question", "name"),
+    [
+        ("does KPN get my data?", "KPN"),
+        ("does Google Maps see where I am?", "Google Maps"),
+        ("does Avlesh Singh read my mail?", "Avlesh Singh"),
+        ("Does WhatsApp share my data with advertisers?", "WhatsApp"),
+        ("What are WhatsApp's retention periods?", "WhatsApp"),
+    ],
+)
+def test_a_company_that_policies_only_speak_of_is_told_from_one_of_theirs(
+    policies: tuple[Policy, ...], question: str, name: str
+) -> None:
+    assert route(question, policies) == Route(ALL, (), (name,))
 
 
 def test_a_known_company_is_answered_beside_an_unknown_one(policies: tuple[Policy, ...]) -> None:
