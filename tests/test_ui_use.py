@@ -6,11 +6,15 @@ import json
 import re
 import socket
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from browsing import QUESTION, ask, question_box, quote_in_view, serving, visiting
 from playwright.sync_api import Browser, Page, expect
+
+from index.build import CORPUS
+from qa import render
 
 SLOW = (str(Path(__file__).with_name("slow_chat.py")),)
 TABS = ("ask", "compare", "library", "evaluation")
@@ -120,7 +124,7 @@ def test_who_comes_when_too_many_ask_is_told_so_at_once(
         ask(other, "Is my data sold?")
 
 
-def test_an_answer_is_copied_with_its_sources(page: Page) -> None:
+def test_an_answer_is_copied_with_its_question_and_the_sources_versions(page: Page) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     ask(page, QUESTION)
     page.get_by_role("button", name="Copy with sources").click()
@@ -128,6 +132,9 @@ def test_an_answer_is_copied_with_its_sources(page: Page) -> None:
     copied = page.evaluate("navigator.clipboard.readText()")
     assert "90 days" in copied
     assert "web1on1.txt 6002–6181" in copied
+    assert copied.startswith(f"## {render.escape_markdown(QUESTION)}\n")
+    digest = sha256((CORPUS / "web1on1.txt").read_bytes()).hexdigest()
+    assert f"web1on1.txt: sha256 `{digest}`" in copied
 
 
 def test_a_link_to_an_answer_is_copied_and_asks(page: Page) -> None:

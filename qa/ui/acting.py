@@ -11,7 +11,7 @@ import gradio as gr
 from index.errors import PolicyQAError
 from qa import render
 from qa.chat import Conversation, Turn
-from qa.ui import feedback
+from qa.ui import feedback, source
 from qa.ui.asking import AskTab, Memory, known, remembered, shown
 from qa.ui.shared import Shared, copied, linked, number, saved, warn, word
 
@@ -65,7 +65,7 @@ def _parcel(turn: Turn, do: str) -> Any:
     """Return what is put on the clipboard, if that is what is to be done."""
     if do == "copy":
         gr.Info("Copied, with its sources.")
-        return copied(render.answer_markdown(turn.answer))
+        return copied(_turn_markdown(turn) + "\n")
     if do == "link":
         gr.Info("Copied. Whoever opens it here asks the same question.")
         return linked(turn.resolved.question, turn.resolved.policies)
@@ -126,13 +126,18 @@ def _exporter(shared: Shared, name: str) -> Any:
 
 
 def _as_markdown(said: Conversation) -> str:
-    parts = []
-    for turn in said.turns:
-        parts.append(f"## {render.escape_markdown(turn.resolved.asked)}")
-        if turn.resolved.is_changed:
-            parts.append(f"Understood as: {render.escape_markdown(turn.resolved.question)}")
-        parts.append(render.answer_markdown(turn.answer))
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(map(_turn_markdown, said.turns)) + "\n"
+
+
+def _turn_markdown(turn: Turn) -> str:
+    """Return a question, its answer and the versions of the files that are quoted, as Markdown."""
+    parts = [f"## {render.escape_markdown(turn.resolved.asked)}"]
+    if turn.resolved.is_changed:
+        parts.append(f"Understood as: {render.escape_markdown(turn.resolved.question)}")
+    parts.append(render.answer_markdown(turn.answer))
+    quoted = {one.source: one.sha256 for _, one in source.citations(turn.answer)}
+    parts += [f"{render.escape_markdown(f)}: sha256 `{digest}`" for f, digest in quoted.items()]
+    return "\n\n".join(parts)
 
 
 def _as_json(said: Conversation) -> str:
