@@ -13,7 +13,8 @@ from qa.types import Claim, PolicyAnswer, Reading, Statement
 from qa.verify import Sections, Verifier
 
 _JUST_BELOW = 0.49
-_STATED = 0.5
+STATED = 0.5
+"""P(stated) from which an answer is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Material:
 def extracted(material: Material, verifier: Verifier) -> PolicyAnswer:
     """Return the answer in the policy's own sentences."""
     policy, reading = material.policy, material.reading
-    drafted = extract.claims(policy, reading) if reading.p_stated >= _STATED else ()
+    drafted = extract.claims(policy, reading) if reading.p_stated >= STATED else ()
     statements, citations = verifier.verify(policy, drafted, material.sections)
     made = _answer(material, verifier, is_stated=bool(citations))
     return replace(
@@ -76,7 +77,7 @@ def _answer(material: Material, verifier: Verifier, *, is_stated: bool) -> Polic
     """Return an answer without its statements: its status, and what comes closest to one."""
     policy, reading = material.policy, material.reading
     closest = () if is_stated else extract.nearest(policy, reading)
-    bound = max(reading.p_stated, _STATED) if is_stated else min(reading.p_stated, _JUST_BELOW)
+    bound = max(reading.p_stated, STATED) if is_stated else min(reading.p_stated, _JUST_BELOW)
     return PolicyAnswer(
         policy=policy.id,
         name=policy.names[0],

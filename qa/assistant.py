@@ -156,7 +156,7 @@ class Assistant:
                     made[event.policy] = event
         verifier = Verifier()
         answers = combined(gathered.materials, made, verifier, engine=self.llm.name)
-        keep(self._replies, made.values(), answers)
+        keep(self._replies, gathered.materials, made, answers)
         answer = self._finished(gathered, answers, verifier, started)
         yield with_costs(answer, made.values(), engine=self.llm.name)
 

@@ -12,10 +12,10 @@ from hashlib import sha256
 
 from index.errors import LLMError, LLMRequestError
 from qa import drafts, prompts
-from qa.answers import Material, composed, extracted
+from qa.answers import STATED, Material, composed, extracted
 from qa.extract import ENGINE
 from qa.llm import LLM, Piece, Reply
-from qa.render import unprintable
+from qa.render import percent, unprintable
 from qa.replies import Replies
 from qa.types import Answer, Claim, Draft, PolicyAnswer, Problem
 from qa.verify import Verifier
@@ -97,15 +97,22 @@ def combined(
             continue
         others = [policy for policy in policies if policy != material.policy]
         answers.append(composed(material, own.claims, verifier, engine=engine, others=others))
+        if not own.claims and material.reading.p_stated >= STATED:
+            verifier.problems.append(_disagreement(material, engine))
     return answers
 
 
-def keep(replies: Replies, made: Iterable[Composed], answers: Iterable[PolicyAnswer]) -> None:
+def keep(
+    replies: Replies,
+    materials: Iterable[Material],
+    made: Mapping[str, Composed],
+    answers: Iterable[PolicyAnswer],
+) -> None:
     """Keep the replies that became answers: what failed, or was not verified, is asked for again."""
     worded = {one.policy for one in answers if one.engine != ENGINE}
-    for one in made:
-        if one.policy in worded:
-            replies.put(one.policy, one.key, one.reply)
+    for policy in (one.policy for one in materials):
+        if policy.id in worded:
+            replies.put(policy, made[policy.id].key, made[policy.id].reply)
 
 
 def with_costs(answer: Answer, made: Iterable[Composed], *, engine: str) -> Answer:
@@ -224,9 +231,20 @@ def _request(llm: LLM, question: str, material: Material) -> _Request:
     return _Request(material.policy.id, built, sha256(named.encode()).hexdigest(), llm.secret)
 
 
+def _disagreement(material: Material, engine: str) -> Problem:
+    sure = percent(material.reading.p_stated)
+    return Problem(
+        "model_finds_none",
+        f"{engine} finds no answer in the policy of {material.policy.names[0]}, but without it there "
+        f"would be one, {sure} sure: read what comes closest",
+        material.policy.id,
+    )
+
+
 def _failed(policy: str, error: LLMError, said: Reply | None = None) -> Composed:
+    advice = f" ({error.hint})" if error.hint else ""
     problem = Problem(
-        error.code, f"{error.message}; what is shown is the policy's own words", policy
+        error.code, f"{error.message}{advice}; what is shown is the policy's own words", policy
     )
     return Composed(
         policy, None, (problem,), said.tokens_in if said else 0, said.tokens_out if said else 0

@@ -1,17 +1,19 @@
-"""What a language model replied → claims to verify. Strict: another form is no answer.
+"""What a language model replied → claims to verify. Lenient about form, strict about what is meant.
 
-The reply is JSON by agreement and anything at all in fact. Its statements' words are also shown while
-they arrive, so both readings clean them in the same way: white space is single, a statement made again
-is one, and markers such as ``[1][2]``, ``[1, 2]`` and ``【1】``, which say what a number in our form
-says, are taken out. A ``secret`` is the key that the reply's server knows, and may send back.
+The reply is JSON by agreement and anything at all in fact: the last object in it that has our keys
+counts, whatever is said around it. Its statements' words are also shown while they arrive, so both
+readings clean them in the same way: white space is single, a statement made again is one, and markers
+such as ``[1][2]``, ``[1, 2]`` and ``【1】``, which say what a number in our form says, are taken out.
+A ``secret`` is the key that the reply's server knows, and may send back.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
@@ -20,9 +22,10 @@ from index.errors import LLMProtocolError
 from index.types import Passage, Span
 from qa.prompts import original
 from qa.types import Claim, Quote
+from qa.verify import normalise
 
 _MOST_STATEMENTS, _MOST_QUOTES, _LONGEST, _MOST_NUMBER = 20, 10, 2000, 999
-_NOTHING = r"[\s\u00ad\u200b-\u200f\u2060\ufeff]*"
+_NOTHING = r"[\s\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]*"
 _MARKERS = re.compile(
     rf"\s*(?:[\[［]{_NOTHING}\^?\d{{1,3}}(?:{_NOTHING}[,;、，–-]{_NOTHING}\d{{1,3}})*{_NOTHING}[\]］]|"
     r"【[^【】]{1,20}】)"
@@ -30,34 +33,33 @@ _MARKERS = re.compile(
 _NUMBER = re.compile(r"\d{1,3}")
 # What may yet become a marker when the rest of it arrives.
 _BEGUN = re.compile(r"\s*(?:[\[［][^\]］]{0,20}|【[^】]{0,20})?$")
-_THOUGHT = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
-_FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
-_OPEN_FENCE = re.compile(r"\A\s*```(?:json)?\s*")
+_OPENING = re.compile(r'\{\s*"(?:stated|statements)"')
+_MOST_TRIES = 20
 
 
 class _Quote(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
+    model_config = ConfigDict(strict=True)
 
-    passage: Annotated[int, Field(ge=-_MOST_NUMBER, le=_MOST_NUMBER)]
+    passage: Annotated[int, Field(strict=False, ge=-_MOST_NUMBER, le=_MOST_NUMBER)]
     quote: Annotated[str, Field(max_length=20 * _LONGEST)]
 
 
 class _Statement(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
+    model_config = ConfigDict(strict=True)
 
     text: Annotated[str, Field(max_length=_LONGEST)]
     quotes: Annotated[list[_Quote], Field(max_length=_MOST_QUOTES)]
 
 
 class _Reply(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
+    model_config = ConfigDict(strict=True)
 
     stated: bool
-    statements: Annotated[list[_Statement], Field(max_length=_MOST_STATEMENTS)]
+    statements: Annotated[list[_Statement], Field([], max_length=_MOST_STATEMENTS)]
 
 
 class _FollowUp(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
+    model_config = ConfigDict(strict=True)
 
     question: Annotated[str, Field(min_length=1, max_length=_LONGEST)]
 
@@ -76,7 +78,7 @@ def parse(reply: str, passages: Sequence[Passage], secret: str = "") -> Parsed:
     Raises LLMProtocolError for a reply of another form, that contradicts itself or has the secret.
     """
     try:
-        found = _Reply.model_validate_json(_bare(reply))
+        found = _Reply.model_validate(_object(reply, "stated"))
     except ValidationError as error:
         raise _of_no_form(error.errors()[0]["msg"]) from error
     if found.stated != bool(found.statements):
@@ -93,7 +95,7 @@ def parse(reply: str, passages: Sequence[Passage], secret: str = "") -> Parsed:
         text, quotes = cleaned(one.text), _quotes(one, passages)
         known = claims[text].quotes if text in claims else ()
         claims[text] = Claim(text, tuple(dict.fromkeys((*known, *quotes))))
-    if "" in claims:
+    if not all(any(map(str.isalnum, text)) for text in claims):
         raise _of_no_form("a statement has no words")
     _refuse(secret, *claims, *(quote.text for one in claims.values() for quote in one.quotes))
     return Parsed(tuple(claims.values()), unknown)
@@ -102,7 +104,7 @@ def parse(reply: str, passages: Sequence[Passage], secret: str = "") -> Parsed:
 def parse_follow_up(reply: str, secret: str = "") -> str:
     """Return the question of a reply to ``prompts.follow_up``. Raises LLMProtocolError."""
     try:
-        question = " ".join(_FollowUp.model_validate_json(_bare(reply)).question.split())
+        question = " ".join(_FollowUp.model_validate(_object(reply, "question")).question.split())
     except ValidationError as error:
         raise _of_no_form(error.errors()[0]["msg"]) from error
     _refuse(secret, question)
@@ -117,7 +119,11 @@ def spoken(reply: str, secret: str = "") -> str:
     >>> spoken('{"stated": true, "statements": [{"text": "The key is abc', secret="abcd")
     'The key is '
     """
-    begun = _OPEN_FENCE.sub("", _THOUGHT.sub("", reply)).rstrip("` \n")
+    said = reply.rpartition("</think>")[2]
+    opening = _OPENING.search(said)
+    if not opening or "<think>" in said:
+        return ""
+    begun = said[opening.start() :].rstrip("` \n")
     try:
         found = from_json(begun, allow_partial="trailing-strings")
         *whole, last = [cleaned(one["text"]) for one in found["statements"] if "text" in one]
@@ -156,11 +162,35 @@ def _markers(text: str) -> list[int]:
     ]
 
 
-def _bare(reply: str) -> str:
-    """Return a reply without what models put around it: thoughts, and a fence of Markdown."""
-    text = _THOUGHT.sub("", reply)
-    fenced = _FENCE.match(text)
-    return (fenced[1] if fenced else text).strip()
+def _object(reply: str, key: str) -> dict[str, Any]:
+    """Return the last JSON object of a reply that has a key. Raises LLMProtocolError if none has.
+
+    Models think, explain and put fences around what they were asked for.
+    """
+    last: dict[str, Any] | None = None
+    at = 0
+    for _ in range(_MOST_TRIES):
+        if (at := reply.find("{", at)) < 0:
+            break
+        try:
+            found, at = _DECODER.raw_decode(reply, at)
+        except (ValueError, RecursionError):
+            at += 1
+            continue
+        if key in found:
+            last = found
+    if last is None:
+        raise _of_no_form("it holds no such object")
+    return last
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(found := dict(pairs)) < len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+_DECODER = json.JSONDecoder(strict=False, object_pairs_hook=_once_each)
 
 
 def _quotes(statement: _Statement, passages: Sequence[Passage]) -> Iterator[Quote]:
@@ -168,9 +198,22 @@ def _quotes(statement: _Statement, passages: Sequence[Passage]) -> Iterator[Quot
         if 1 <= one.passage <= len(passages):
             shown = passages[one.passage - 1]
             text = original(one.quote, f"{shown.context}\n{shown.text}")
-            yield Quote(text, Span(shown.start, shown.end))
+            yield Quote(_below(shown.context, text), Span(shown.start, shown.end))
         else:
             yield Quote(one.quote)
+
+
+def _below(context: str, quote: str) -> str:
+    """Return a quote without the opening of its list or table, which stands further up.
+
+    It was shown right above the passage, and so some quote both as if they were one.
+    """
+    for line in context.splitlines():
+        opening = normalise(line)[0].strip()
+        words, offsets = normalise(quote)
+        if opening and words.startswith(opening) and words[len(opening) :].strip():
+            quote = quote[offsets[len(opening)] :]
+    return quote
 
 
 def _before(secret: str, text: str) -> str:

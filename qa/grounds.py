@@ -1,13 +1,19 @@
 """What a language model's quotes must be to carry its statement. Pure.
 
 A model quotes less carefully than a program. What it quotes is looked for without punctuation at its
-ends, widened to whole sentences or table rows, and refused if it is a page or could stand anywhere;
-and its statement may use no number, address or link that its quotes do not have.
+ends, whatever the case of its first letter, and as the policy reads: without Markdown's marks, link
+targets and the lines of tables. It is widened to whole sentences or table rows, and refused if it is a
+page, a title or could stand anywhere; and its statement may use no figure, address or link that its
+quotes do not have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import accumulate
+from unicodedata import normalize
 
 from index.markup import readable
 from index.sections import HEADING
@@ -59,7 +65,9 @@ def whole_sentences(
 def _widened(
     policy: Policy, quote: Quote, sentences: Sequence[Sentence], others: Sequence[Policy]
 ) -> Place | Problem:
-    span = _located(quote.text, policy.text, quote.near)
+    if not any(map(str.isalnum, quote.text)):
+        return _too_short(policy, quote)
+    span = _located(quote.text, policy.text, quote.near) or _read(quote.text, policy, sentences)
     if span is None:
         owner = next((one for one in others if _located(quote.text, one.text)), None)
         return not_found(policy, quote.text, owner)
@@ -73,11 +81,7 @@ def _widened(
         max([span.end, *(one.end for one in touched)]),
     )
     if _names_no_sentence(span, whole, policy.text, quote.near):
-        return Problem(
-            "quote_too_short",
-            f"the quote {shortened(quote.text)!r} is too short to tell where it stands",
-            policy.id,
-        )
+        return _too_short(policy, quote)
     if whole.end - whole.start > LONGEST_EVIDENCE and len(touched) > 1:
         return Problem(
             "quote_too_long",
@@ -89,14 +93,50 @@ def _widened(
     return Place(whole, readable(lead_in.of(policy.text)) if lead_in and outside else "")
 
 
+def _too_short(policy: Policy, quote: Quote) -> Problem:
+    return Problem(
+        "quote_too_short",
+        f"the quote {shortened(quote.text)!r} is too short to tell where it stands",
+        policy.id,
+    )
+
+
 def _located(quote: str, text: str, near: Span | None = None) -> Span | None:
-    """Return where a model's quote stands, punctuation at its ends aside; first where it should."""
-    for form in (quote, quote.strip(_ENDS)):
+    """Return where a model's quote stands in a text, first where it is expected."""
+    for form in _forms(quote):
         if near and (found := find_quote(form, near.of(text))):
             return Span(near.start + found.start, near.start + found.end)
         if found := find_quote(form, text):
             return found
     return None
+
+
+def _forms(quote: str) -> Iterator[str]:
+    yield quote
+    bare = normalize("NFC", quote).strip(_ENDS)
+    yield bare
+    yield f"{bare[:1].swapcase()}{bare[1:]}"
+
+
+def _read(quote: str, policy: Policy, sentences: Sequence[Sentence]) -> Span | None:
+    """Return the sentences that a quote stands in as they read; None if they may be others."""
+    text, starts = _as_it_reads(policy.text, tuple(sentences))
+    wanted = readable(quote)
+    if not (found := _located(wanted, text)):
+        return None
+    first, last = (bisect_right(starts, at) - 1 for at in (found.start, found.end - 1))
+    whole = Span(starts[first], [*starts, len(text) + 1][last + 1] - 1)
+    if _names_no_sentence(found, whole, text, None):
+        return None
+    return Span(sentences[first].start, sentences[last].end)
+
+
+@lru_cache(maxsize=64)
+def _as_it_reads(text: str, sentences: tuple[Sentence, ...]) -> tuple[str, list[int]]:
+    """Return sentences as they read, a space between them, and where each begins in that."""
+    parts = [readable(text[one.start : one.end]) for one in sentences]
+    starts = list(accumulate((len(part) + 1 for part in parts), initial=0))
+    return " ".join(parts), starts[:-1]
 
 
 def _names_no_sentence(span: Span, whole: Span, text: str, near: Span | None) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from index.home import Home
+from index.types import Policy
 
 _MOST = 200
 """Replies kept for each policy; the one least recently used goes first."""
@@ -34,16 +35,20 @@ class Replies:
             return None
         return kept if isinstance(kept, str) else None
 
-    def put(self, policy: str, key: str, reply: str) -> None:
+    def put(self, policy: Policy, key: str, reply: str) -> None:
         """Keep a reply. A home that cannot be written, or a full disk, only makes it slower."""
         if not self._is_on:
             return
-        file = self._file(policy, key)
+        file = self._file(policy.id, key)
         with suppress(OSError):
             file.parent.mkdir(parents=True, exist_ok=True)
             written = file.with_name(f"{uuid4().hex}.part")
             written.write_text(json.dumps(reply), "utf-8")
             written.replace(file)
+            if self._home.catalog.hashes().get(policy.id) != policy.sha256:
+                # Removed or changed while it was asked about: nothing of it may stay.
+                file.unlink()
+                return
             for old in sorted(file.parent.iterdir(), key=os.path.getmtime)[:-_MOST]:
                 old.unlink()
 

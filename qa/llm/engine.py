@@ -36,8 +36,11 @@ _PAUSE = 0.25
 """Seconds before the first retry, at least; they double, and as many again are drawn by chance."""
 _PULSE = 0.25
 """Seconds without news after which whoever waits is told so, and can leave."""
+_AFTERWARDS = 2.0
+"""Seconds that a server has for what follows a reply that has ended."""
 _WORTH_ANOTHER = (LLMOverloadedError, LLMUnreachableError, LLMTruncatedError)
 _MOST_TOKENS = 10**9
+_SHORTEST_SECRET = 8
 _AGAIN = "ask again, or choose another model"
 
 
@@ -70,9 +73,12 @@ class LLM:
 
     @property
     def secret(self) -> str:
-        """The key, which its server knows and nothing that is shown may hold; empty if there is none."""
-        key = self._access.key
-        return key.get_secret_value() if key else ""
+        """The key, which its server knows and nothing that is shown may hold; empty if there is none.
+
+        A mere word that stands in for one, such as ``none``, is no secret, and a word of answers too.
+        """
+        key = self._access.key.get_secret_value() if self._access.key else ""
+        return "" if len(key) < _SHORTEST_SECRET or key.isalpha() else key
 
     @property
     def limits(self) -> Limits:
@@ -202,7 +208,8 @@ class LLM:
             while piece := await self._next(pieces, until, heard):
                 heard.take(piece)
                 wait = self.limits.idle if heard.characters else self.limits.first
-                until = min(end, clock() + wait)
+                # What comes behind the end of a reply are counts, and nothing to wait or fail for.
+                until = min(end, clock() + (_AFTERWARDS if heard.finish else wait))
         return self._whole(heard)
 
     async def _next(
@@ -212,6 +219,8 @@ class LLM:
             async with asyncio.timeout_at(until) as deadline:
                 return await anext(pieces, None)
         except Exception as error:  # the libraries below raise anything, at any moment
+            if heard.finish in _STOPPED:
+                return None
             if deadline.expired():
                 what = "stopped in the middle of its answer" if heard.pieces else "did not answer"
                 raise LLMTimeoutError(

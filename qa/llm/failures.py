@@ -75,9 +75,7 @@ def translated(
         if isinstance(one, LLMError):
             return one
     kind = _kind(error)
-    said = _said(error)
-    if secret:
-        said = said.replace(secret, "…")
+    said = _said(error, secret)
     return kind(
         f"the language model {who} {_VERBS.get(kind, 'sent something that is no answer')}"
         f"{f': {said}' if said else ''}",
@@ -123,10 +121,12 @@ def _type_in(body: Any) -> str:
     return str(inner.get("type", "")) if isinstance(inner, dict) else ""
 
 
-def _said(error: Exception) -> str:
-    """Return what a server said, or at least the name of what was raised."""
+def _said(error: Exception, secret: str) -> str:
+    """Return what a server said without the secret, or at least the name of what was raised."""
     body = getattr(error, "body", None)
     inner = body.get("error", body) if isinstance(body, dict) else None
     message = inner.get("message") if isinstance(inner, dict) else getattr(error, "error", None)
     text = printable(str(message)) if message else type(error).__name__
+    # Before it is cut, which would leave a part of it.
+    text = text.replace(secret, "…") if secret else text
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

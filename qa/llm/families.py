@@ -97,7 +97,7 @@ def _is_installed(module: str) -> bool:
 
 def _key(settings: Settings, family: Family) -> SecretStr | None:
     if settings.llm_api_key:
-        return settings.llm_api_key
+        return _one_line(settings.llm_api_key.get_secret_value(), "POLICYQA_LLM_API_KEY")
     if settings.llm_key_file:
         return _from_file(settings.llm_key_file)
     if settings.llm_base_url or not family.key_name:
@@ -108,12 +108,25 @@ def _key(settings: Settings, family: Family) -> SecretStr | None:
             hint=f"set POLICYQA_LLM_API_KEY or {family.key_name}; for a server of your own set "
             "POLICYQA_LLM_BASE_URL",
         )
-    return SecretStr(own)
+    return _one_line(own, family.key_name)
+
+
+def _one_line(key: str, place: str) -> SecretStr:
+    """Return a key that can be sent. Raises UsageError, which does not show it."""
+    key = key.strip()
+    if not (key.isascii() and key.isprintable() and " " not in key):
+        raise UsageError(
+            f"what {place} holds is no key: one is a single line without spaces",
+            hint="copy the key again, alone",
+        )
+    return SecretStr(key)
 
 
 def _from_file(file: Path) -> SecretStr:
     """Return the key in a file that nobody else may read. Raises UsageError."""
     try:
+        if not file.is_file():
+            raise FileNotFoundError
         refuse_readable(file)
         key = file.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -123,13 +136,17 @@ def _from_file(file: Path) -> SecretStr:
         ) from error
     if not key:
         raise UsageError(f"{str(file)!r} holds no key", hint="write the key into it")
-    return SecretStr(key)
+    return _one_line(key, repr(str(file)))
 
 
 def _without_password(url: str) -> str:
     """Return an address if it holds no password: it is shown in errors. Raises UsageError."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        is_one = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # brackets that do not close, a port that is none
+        is_one = False
+    if not is_one:
         raise UsageError(
             "POLICYQA_LLM_BASE_URL is no address of a server",
             hint="write one such as http://localhost:8000/v1",

@@ -10,6 +10,7 @@ from llama_index.core.llms import ChatMessage
 from llama_index.llms.huggingface import HuggingFaceLLM
 from transformers import AutoModelForCausalLM, AutoTokenizer, TextStreamer
 
+from index.errors import LLMRequestError
 from qa.llm.types import ANSWER_TOKENS, Access, Piece, Prompt
 
 
@@ -21,8 +22,14 @@ class Adapter:
     def __init__(self, access: Access) -> None:
         where: dict[str, Any] = {"local_files_only": not access.allow_download}
         self._name = access.model
-        self._tokenizer = AutoTokenizer.from_pretrained(access.model, **where)
-        self._model = AutoModelForCausalLM.from_pretrained(access.model, **where)
+        try:
+            self._tokenizer = AutoTokenizer.from_pretrained(access.model, **where)
+            self._model = AutoModelForCausalLM.from_pretrained(access.model, **where)
+        except (OSError, ValueError) as error:
+            raise LLMRequestError(
+                f"there is no language model {access.model!r} on this computer that can be loaded",
+                hint="name a folder that holds one, or let it be fetched: --allow-download",
+            ) from error
         longest = getattr(self._model.config, "max_position_embeddings", access.context)
         self.window = min(access.context, longest)
 

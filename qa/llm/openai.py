@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from llama_index.core.llms import ChatMessage
 from llama_index.llms.openai_like import OpenAILike
-from openai import AsyncOpenAI, BadRequestError, Omit
+from openai import AsyncOpenAI, BadRequestError, Omit, UnprocessableEntityError
 
 from qa.llm.types import ANSWER_TOKENS, Access, Piece, Prompt
 from qa.llm.wire import Wire
@@ -42,7 +42,7 @@ class Adapter:
         try:
             async for piece in self._pieces(prompt, _held_to(schema)):
                 yield piece
-        except BadRequestError:
+        except (BadRequestError, UnprocessableEntityError):
             if schema is None:
                 raise
         else:
