@@ -92,11 +92,13 @@ def parse(reply: str, passages: Sequence[Passage], secret: str = "") -> Parsed:
     unknown = tuple(dict.fromkeys(number for number in named if number not in numbers))
     claims: dict[str, Claim] = {}
     for one in found.statements:
-        text, quotes = cleaned(one.text), _quotes(one, passages)
+        if not (text := cleaned(one.text)):
+            continue
+        quotes = _quotes(one, passages)
         known = claims[text].quotes if text in claims else ()
         claims[text] = Claim(text, tuple(dict.fromkeys((*known, *quotes))))
-    if not all(any(map(str.isalnum, text)) for text in claims):
-        raise _of_no_form("a statement has no words")
+    if found.statements and not claims:
+        raise _of_no_form("its statements have no words")
     _refuse(secret, *claims, *(quote.text for one in claims.values() for quote in one.quotes))
     return Parsed(tuple(claims.values()), unknown)
 
@@ -146,7 +148,7 @@ def cleaned(text: str) -> str:
     # Again until none is left: what stands around a marker may be one when it is gone.
     while (shorter := _MARKERS.sub("", text)) != text:
         text = shorter
-    return " ".join(text.split())
+    return " ".join(text.split()) if any(map(str.isalnum, text)) else ""
 
 
 def _markers(text: str) -> list[int]:

@@ -17,7 +17,7 @@ from qa.verify import normalise
 
 _END = r"[^\s<>\"()\[\]]"
 _LINK = re.compile(
-    rf"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|(?:[a-z]+://|www\.|mailto:){_END}+|"
+    rf"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|(?:[a-z]+://|www\.|(?:mailto|javascript|tel|file):){_END}+|"
     rf"(?<![\w.-])(?!(?:e\.g|i\.e)\.)[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{{2,}}(?:/{_END}*)?",
     re.IGNORECASE,
 )

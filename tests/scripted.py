@@ -187,7 +187,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._pause(act.pace)
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part))
                 self.wfile.flush()
-        if act.fault != "break":
+        if act.fault not in {"break", "break after"}:
             self.wfile.write(b"0\r\n\r\n")
 
     def _pause(self, seconds: float) -> None:
@@ -235,7 +235,15 @@ def _events(wire: str, act: Act) -> Iterator[bytes | None]:
             yield _delta(wire, piece)
     if act.fault in {"cut", "break"}:
         return
-    yield _ending(wire, _finish(wire, act.fault), len(pieces))
+    ending = _ending(wire, _finish(wire, act.fault), len(pieces))
+    if act.fault in {"hang after", "break after"} and wire != "ollama":
+        # Without what says that the stream is over: that the reply is, has been said.
+        ending = ending[
+            : ending.rindex(b"data: [DONE]" if wire == "openai" else b"event: message_stop")
+        ]
+    yield ending
+    if act.fault == "hang after":
+        yield None
 
 
 def _half_line(wire: str, piece: str) -> Iterator[bytes | None]:

@@ -59,6 +59,7 @@ def test_documented_examples_hold() -> None:
         ("See ftp://evil.", "See a.example.", "ftp://evil"),
         ("Write to mailto:me@evil.", "See a.example.", "me@evil"),
         ("See evil[.]com.", "See a.example.", "evil.com"),
+        ("Press javascript:go(1).", "See a.example.", "javascript:go"),
     ],
 )
 def test_what_is_made_up_is_found(statement: str, quotes: str, made_up: str) -> None:

@@ -129,8 +129,9 @@ def _is_busy(thread: threading.Thread) -> bool:
 def test_a_model_that_is_not_there_is_an_error_that_names_it(tmp_path: Path) -> None:
     made = load_llm(Settings(home=tmp_path, llm=f"hf/{tmp_path / 'none'}"))
     assert made
-    with closing(made), pytest.raises(LLMError, match="none"):
+    with closing(made), pytest.raises(LLMError, match="none") as raised:
         made.complete(Prompt("a", "b"))
+    assert "--allow-download" in (raised.value.hint or "")
 
 
 def test_a_window_is_no_larger_than_the_models(settings: Settings) -> None:

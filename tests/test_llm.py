@@ -24,7 +24,7 @@ from index.errors import (
     UsageError,
 )
 from index.settings import CONFIG_NAME, Settings
-from qa.llm import Piece, Prompt, Reply, families, load_llm, wire
+from qa.llm import Piece, Prompt, Reply, engine, families, load_llm, wire
 from qa.llm.engine import _Heard
 from qa.llm.failures import translated
 from qa.llm.types import MOST_CHARACTERS
@@ -241,11 +241,12 @@ def test_nobody_there_is_said_to_be_so(open_llm: OpenLLM, wire_format: str) -> N
         llm.complete(PROMPT)
 
 
+@pytest.mark.parametrize("status", ["400", "422"])
 def test_a_server_that_takes_no_schema_is_asked_without_one_and_then_always(
-    open_llm: OpenLLM, llm_server: Server
+    open_llm: OpenLLM, llm_server: Server, status: str
 ) -> None:
     def script(asked: Asked) -> Act:
-        return Act(fault="400") if "response_format" in asked.body else Act(TEXT)
+        return Act(fault=status) if "response_format" in asked.body else Act(TEXT)
 
     llm_server.script = script
     llm = open_llm("openai")
@@ -270,6 +271,42 @@ def test_a_key_is_sent_and_never_shown(
         llm.complete(PROMPT)
     assert "sk-secret" in str(llm_server.asked[0].headers)
     assert "sk-secret" not in f"{raised.value} {raised.value.hint} {llm.__dict__}"
+
+
+@every_wire
+def test_no_part_of_a_key_is_shown_where_an_error_is_cut(
+    open_llm: OpenLLM, llm_server: Server, wire_format: str
+) -> None:
+    key = "sk-" + "0123456789" * 4
+    llm = open_llm(wire_format, llm_api_key=key)
+    for before in range(140, 210, 7):
+        llm_server.acts = [Act(f"{'z' * before} {key}", "401")]
+        with pytest.raises(LLMAuthError) as raised:
+            llm.complete(PROMPT)
+        assert "sk-0" not in str(raised.value)
+
+
+@every_wire
+def test_a_word_that_stands_in_for_a_key_may_be_said(
+    open_llm: OpenLLM, llm_server: Server, wire_format: str
+) -> None:
+    llm_server.acts = [Act("none of it is kept", "401")]
+    for key in ("none", "x", "placeholder"):
+        llm = open_llm(wire_format, llm_api_key=key)
+        assert llm.secret == ""
+        with pytest.raises(LLMAuthError, match="none of it is kept"):
+            llm.complete(PROMPT)
+
+
+@every_wire
+@pytest.mark.parametrize("fault", ["hang after", "break after"])
+def test_a_reply_that_is_complete_counts_whatever_comes_after_it(
+    open_llm: OpenLLM, llm_server: Server, wire_format: str, fault: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(engine, "_AFTERWARDS", 0.2)
+    llm_server.acts = [Act(TEXT, fault)]
+    assert open_llm(wire_format, **SOON).complete(PROMPT).text == TEXT
 
 
 @every_wire
@@ -314,7 +351,16 @@ def test_a_settings_file_with_a_key_that_others_may_read_is_refused(tmp_path: Pa
         ({"llm": "anthropic/m"}, "needs a key"),
         ({"llm": "ollama/m", "llm_base_url": "localhost:1"}, "no address of a server"),
         ({"llm": "ollama/m", "llm_base_url": "http://me:pw@h/"}, "holds a name or password"),
+        ({"llm": "ollama/m", "llm_base_url": "http://[::1/v1"}, "no address of a server"),
+        ({"llm": "ollama/m", "llm_base_url": "http://h:abc/v1"}, "no address of a server"),
+        ({"llm": "ollama/m", "llm_base_url": "http://h:99999/v1"}, "no address of a server"),
         ({"llm": "openai/m", "llm_key_file": Path("/none")}, "cannot be read"),
+        ({"llm": "openai/m", "llm_key_file": Path("/tmp")}, "cannot be read"),
+        (
+            {"llm": "openai/m", "llm_api_key": "sk-pw\nsk-pw"},
+            "POLICYQA_LLM_API_KEY holds is no key",
+        ),
+        ({"llm": "openai/m", "llm_api_key": "sk-pwé"}, "POLICYQA_LLM_API_KEY holds is no key"),
     ],
 )
 def test_what_cannot_be_used_is_refused_before_anything_is_asked(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
 from random import Random
 
 import pytest
 
-from index.types import Policy
+from index.passages import split
+from index.types import Policy, Sentence
 from qa.grounds import whole_sentences
 from qa.types import Claim, Problem, Quote
 from qa.verify import Verifier, normalise
@@ -83,11 +85,17 @@ def ended(quote: str) -> Iterator[str]:
     yield f"{quote} "
 
 
+@lru_cache
+def all_sentences(text: str) -> tuple[Sentence, ...]:
+    _, passages = split("", text, window=256, count=lambda part: len(part.split()))
+    found = {one.start: one for passage in passages for one in passage.sentences}
+    return tuple(found[start] for start in sorted(found))
+
+
 def is_cited(policy: Policy, quote: str) -> bool:
     claim = Claim("It is so.", (Quote(quote),))
-    statements, citations = Verifier().verify(
-        policy, [claim], lambda _: "", lambda p, c: whole_sentences(p, c, sentences=())
-    )
+    find = partial(whole_sentences, sentences=all_sentences(policy.text))
+    statements, citations = Verifier().verify(policy, [claim], lambda _: "", find)
     for citation in citations:
         assert policy.text[citation.start : citation.end] == citation.quote
     return statements[0].verified and bool(citations)

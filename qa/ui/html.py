@@ -189,7 +189,7 @@ def _quotes(one: PolicyAnswer, turn: int) -> str:
     if one.engine == render.OWN_WORDS:
         return ""
     return "".join(
-        f"<blockquote>{escape(readable(citation.quote))} "
+        f"<blockquote>“{escape(readable(citation.quote))}” "
         f"{_mark(citation.marker, turn, False)}</blockquote>"
         for citation in one.citations
     )
