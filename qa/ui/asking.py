@@ -156,6 +156,7 @@ def _wire_asking(shared: Shared, tab: AskTab, send: gr.Button, stop: gr.Button) 
     def hear(
         text: str, chosen: Sequence[str], said: Conversation, memory: Memory
     ) -> Iterator[tuple[Any, ...]]:
+        yield (_NONE,) * len([*outputs, below])  # from here on, Gradio can stop it (see ``apart``)
         with closing(steps(shared, text, chosen, known(shared, said, memory))) as coming:
             for step in coming:
                 yield *drawn(shared, step), "" if step.is_passing else step.below
