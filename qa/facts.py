@@ -17,7 +17,7 @@ from qa.verify import normalise
 
 _END = r"[^\s<>\"()\[\]]"
 _LINK = re.compile(
-    rf"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|(?:[a-z]+://|www\.|(?:mailto|javascript|tel|file):){_END}+|"
+    rf"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+|(?:[a-z]+://|www\.|(?:mailto|javascript|tel|file):){_END}+|"
     rf"(?<![\w.-])(?!(?:e\.g|i\.e)\.)[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{{2,}}(?:/{_END}*)?",
     re.IGNORECASE,
 )
@@ -28,14 +28,15 @@ _HYPHEN = re.compile(r"(?<=[A-Za-z])-(?=[A-Za-z])")
 _PHONE = re.compile(r"(?<![\w.])(?:\+|\(\+?|0)\d[\d ()./-]{5,}\d")
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:([,. ])\d{3})(?:\1\d{3})*(?![\d])")
 _SCALED = re.compile(
-    r"(?P<number>\d+(?:\.\d+)?)(?:[ -]?(?P<scale>hundred|thousand|million|billion|k\b|mn\b|bn\b|M\b)|"
+    r"(?<![\d.])(?P<number>\d+(?:\.\d+)?)"
+    r"(?:[ -]?(?P<scale>hundred|thousand|million|billion|k\b|mn\b|bn\b|M\b)|"
     r"(?<=[$€£]\d)m\b|(?<=[$€£]\d\d)m\b|(?<=[$€£]\d\d\d)m\b)"
 )
 _SCALES = {"hundred": 100, "thousand": 1000, "k": 1000, "billion": 10**9, "bn": 10**9}
 _MILLION = 10**6
 _ALSO = {"twice": "2 times", "thrice": "3 times", "dozen": "12", "half": "½"}
 _ALSO_WORD = re.compile(rf"\b(?:{'|'.join(_ALSO)})\b", re.IGNORECASE)
-_AND_A_HALF = re.compile(r"(\d+) and (?:an? )?½")
+_AND_A_HALF = re.compile(r"(?<=\d) and (?:an? )?½")
 
 _UNITS: dict[str, str] = {
     "second": r"seconds|secs?", "minute": r"minutes?|mins?", "hour": r"hours?|hourly|hrs?",
@@ -227,7 +228,7 @@ def _tokens(text: str) -> Iterator[_Token]:
     # Above 1: "one" is a number only before a unit, as "a" is.
     plain = alpha2digit(plain, "en", threshold=1.5)
     plain = _THOUSANDS.sub(lambda found: found[0].replace(found[1], ""), plain)
-    for found in _TOKEN.finditer(_AND_A_HALF.sub(r"\1.5", plain)):
+    for found in _TOKEN.finditer(_AND_A_HALF.sub(".5", plain)):
         kind = found.lastgroup or ""
         if found["number"]:
             number = found["number"]

@@ -119,6 +119,17 @@ def test_no_sentence_has_what_it_does_not_have(bundled: dict[str, str]) -> None:
             assert strange(f"They say: {sentence.upper()}", f"Before. {sentence} After.") is None
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "part",
+    ["1", "1 ", "1,", "100,", "1,000", "a.", "a@", "a-", "_", "½", "+1 (", "0 1 ", "www.", "["],
+)
+def test_a_long_text_takes_no_time_that_grows_with_its_square(part: str) -> None:
+    """One that did would take minutes, and be stopped."""
+    text = part * (100_000 // len(part))
+    assert strange(text, text) is None
+
+
 @given(st.text(), st.text())
 def test_any_text_has_its_own_figures_whatever_follows(text: str, more: str) -> None:
     assert strange(text, text) is None
