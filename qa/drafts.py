@@ -131,7 +131,7 @@ def spoken(reply: str, secret: str = "") -> str:
         *whole, last = [cleaned(one["text"]) for one in found["statements"] if "text" in one]
     except (ValueError, TypeError, KeyError, AttributeError):
         return ""
-    last = _BEGUN.sub("", last)
+    last = cleaned(_BEGUN.sub("", last))
     if any(one.startswith(last) for one in whole):
         last = ""  # perhaps said again, which is not shown again
     return _before(secret, " ".join(filter(None, dict.fromkeys((*whole, last)))))
